@@ -1,1 +1,22 @@
-//! The `object` module.
+//! The pure vocabulary that every other module speaks: what an object is, which revision of it is meant, which bytes.
+//!
+//! Owns: object keys, entity tags, ranges, blocks, the head of a revision, questions to upstreams and what was heard.
+//! Never: I/O, clocks, randomness. All arithmetic on offsets lives here, checked.
+
+mod block;
+mod etag;
+mod fields;
+mod freshness;
+mod id;
+mod meta;
+mod question;
+mod range;
+
+pub use block::{BlockIndex, BlockSize, BlockSpan};
+pub use etag::{ETag, StrongETag};
+pub use fields::{hop_by_hop, is_hop_by_hop, own_bytes_only};
+pub use freshness::{CacheControl, Freshness, StaleBar};
+pub use id::{AuthorityId, ObjectHash, ObjectKey, Revision, RouteName, TargetOrigin};
+pub use meta::{Current, Head, Parts, TakenFrom};
+pub use question::{Cause, Condition, Cut, Failure, Found, Heard, Lie, Method, PartNumber, Question, Target};
+pub use range::{ByteRange, ContentRange, ObjectSize, RangeSpec};

@@ -1,0 +1,48 @@
+//! What every upstream does: answer one question. The contract suite next to this file is passed by all of them.
+
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+
+use crate::object::{Cut, Heard, Question};
+
+/// The bytes of an answer, in order. It ends after a proven end (Content-Length, last chunk) and with a [`Cut`]
+/// otherwise; after a `Cut` nothing follows. Dropping it ends the transfer.
+pub type Body = BoxStream<'static, Result<Bytes, Cut>>;
+
+/// What an upstream said, and the body that came with it.
+pub struct Answer {
+    /// The head, or the failure.
+    pub heard: Heard,
+    /// Empty for HEAD, 304 and failures without an answer.
+    pub body: Body,
+}
+
+/// A server that holds objects: S3, HTTP, another Pinstripe.
+///
+/// There is no `Result`: whatever goes wrong is a variant of [`Heard`]. Every wait within is bounded, redirects are not
+/// followed, and nothing is retried; retries and fallbacks are decisions.
+pub trait Upstream: Send + Sync + fmt::Debug {
+    /// Asks one question. Resolves when the head of the final answer is there.
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer>;
+}
+
+impl Answer {
+    /// An answer without a body.
+    pub fn bare(heard: Heard) -> Self {
+        Self {
+            heard,
+            body: Box::pin(futures_util::stream::empty()),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("heard", &self.heard)
+            .finish_non_exhaustive()
+    }
+}
