@@ -111,7 +111,8 @@ impl Notes {
 
     /// A fault of a key, at its n-th occurrence from 0.
     pub(super) fn key_fault(&mut self, path: &YamlPath, nth: usize, problem: String, expected: Option<String>) {
-        self.push(path, Place::Aim(Aim::Key(nth)), problem, expected);
+        // Whatever became of the value, the key is still there.
+        self.add(path, Place::Aim(Aim::Key(nth)), problem, expected);
     }
 
     /// A fault of the text, before there are any paths.
@@ -134,9 +135,16 @@ impl Notes {
     }
 
     fn push(&mut self, path: &YamlPath, place: Place, problem: String, expected: Option<String>) {
-        if !self.is_full() && !self.is_broken(path) {
+        if !self.is_broken(path) {
+            self.add(path, place, problem, expected);
+        }
+    }
+
+    fn add(&mut self, path: &YamlPath, place: Place, problem: String, expected: Option<String>) {
+        if !self.is_full() {
+            let path = path.clone();
             self.list.push(Note {
-                path: path.clone(),
+                path,
                 place,
                 problem,
                 expected,
