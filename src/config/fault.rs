@@ -182,8 +182,8 @@ pub(super) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> O
     let text = text.to_lowercase();
     let distances = words.map(|word| (strsim::damerau_levenshtein(&text, word), word));
     let (distance, word) = distances.min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters wrong is a slip, more is another word.
-    (distance <= 1 + word.len() / 4).then_some(word)
+    // A few letters wrong are a slip; more, or all of them, are another word.
+    (distance <= 1 + word.len() / 4 && distance < word.len()).then_some(word)
 }
 
 /// The only fault of a file that is no text.

@@ -276,5 +276,18 @@ routes:
         .unwrap_err()
         .in_file("p.yaml")
         .to_string();
-    insta::assert_snapshot!(faults);
+    insta::assert_snapshot!(faults, @r#"
+p.yaml:2:14: listen[0].address: "127.0.0.1" is no such address; expected an IP address and a port, such as `127.0.0.1:8080` or `[::]:8080`
+p.yaml:3:5: listen[0].foward: unknown key, did you mean `forward`?; expected one of `address`, `forward`, `max_connections`, `max_requests_per_connection`, `timeouts`
+p.yaml:4:13: access_log: unknown value "eror", did you mean `errors`?; expected `off`, `errors`, `all` or `sample`
+p.yaml:7:23: tiers.local.disk.capacty: unknown key, did you mean `capacity`?; expected one of `path`, `capacity`, `block_size`
+p.yaml:7:50: tiers.local.disk.block_size: 3MiB is not possible; expected a power of two from 64KiB to 64MiB
+p.yaml:9:11: tiers.shared.s3.bucket: invalid type: sequence; expected the name of a bucket or the ARN of an access point
+p.yaml:9:31: tiers.shared.s3.region: the variable REGION is not set and has no default; expected it in the environment, or `${NAME:-default}`
+p.yaml:12:20: routes[0].tiers[1]: there is no tier `share`, did you mean `shared`?; expected one of `local`, `shared`
+p.yaml:13:11: routes[0].auth: unknown value "yes"; expected `bypass`, `check` or `shared`
+p.yaml:14:5: routes[1].name: this is missing; expected a name: up to 64 letters, digits, `-` and `_`, beginning with a letter or digit
+p.yaml:14:5: routes[1].match: no request gets here: routes[0] takes them all; expected the narrower route first
+p.yaml:15:12: routes[1].grace: invalid value: integer `1`; expected a duration in ms, s, m, h or d, such as `250ms` or `15m`
+"#);
 }

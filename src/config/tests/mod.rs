@@ -3,6 +3,7 @@
 mod faults;
 mod garbage;
 mod positions;
+mod quantities;
 mod rules;
 
 use std::time::Duration;
