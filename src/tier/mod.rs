@@ -6,5 +6,6 @@
 
 mod hearing;
 pub mod http;
+pub mod s3;
 pub mod store;
 pub mod upstream;

@@ -9,7 +9,7 @@ use http::HeaderMap;
 use super::*;
 use crate::net::listener::{Listener, Step, say};
 use crate::object::{
-    AuthorityId, ByteRange, Cause, Condition, Cut, Lie, ObjectKey, RangeSpec, RouteName, Target, TargetOrigin,
+    AuthorityId, ByteRange, Cause, Condition, Cut, Lie, Method, ObjectKey, RangeSpec, RouteName, Target, TargetOrigin,
 };
 
 fn tier(base: Base, guard: Guard) -> HttpTier {
