@@ -14,7 +14,7 @@ mod store;
 mod writes;
 
 pub use counts::{Counters, Counts, Op};
-pub use object::{Content, Object};
+pub use object::Object;
 pub use store::Store;
 
 use crate::gate::Gate;
