@@ -240,6 +240,9 @@ async fn no_answer_at_all() {
     origin.stop().await;
     assert!(wire.is_closed().await);
     assert!(Wire::connect(origin.addr()).await.is_err());
+    let origin = origin.again().await.unwrap();
+    origin.repent();
+    assert_eq!(ask(&origin, "GET /ten", "").await.status(), 200);
 }
 
 #[tokio::test]

@@ -163,9 +163,12 @@ async fn gates_refusals_and_restarts() {
     server.refuse_next(1, http::StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(ask().await.unwrap().status(), 503);
     assert_eq!(ask().await.unwrap().body, "two");
+    server.counters().idle().await;
     let counts = server.counters().snapshot();
     assert_eq!((counts.requests(), counts.status(200), counts.status(503)), (3, 2, 1));
     assert_eq!((counts.pinned, counts.unpinned, counts.in_flight), (0, 3, 0));
+    let last = server.counters().asked().pop().unwrap();
+    assert_eq!((last.uri.path(), last.field("host")), ("/box/key", Some("x")));
     server.stop().await;
     assert!(ask().await.is_err());
     let server = S3Server::start_with(server.options().clone()).await.unwrap();

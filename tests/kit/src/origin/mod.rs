@@ -53,7 +53,18 @@ impl Origin {
     /// # Errors
     /// The address cannot be bound.
     pub async fn start_at(addr: SocketAddr) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        Self::serve(addr, Arc::default()).await
+    }
+
+    /// After [`Origin::stop`]: takes up again at the same address, with all that it has, was told and heard.
+    ///
+    /// # Errors
+    /// Somebody else has taken the address.
+    pub async fn again(&self) -> io::Result<Self> {
+        Self::serve(self.addr(), Arc::clone(&self.shared)).await
+    }
+
+    async fn serve(addr: SocketAddr, shared: Arc<Shared>) -> io::Result<Self> {
         let accepted = Arc::clone(&shared);
         let serving = Serving::start(addr, move |stream| {
             let shared = Arc::clone(&accepted);
