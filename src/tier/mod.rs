@@ -4,5 +4,8 @@
 //! Owns: talking to S3 and HTTP servers, the on-disk format, capacity and eviction.
 //! Never: knows of clients, routes or decisions.
 
+mod hearing;
+pub mod http;
+pub mod s3;
 pub mod store;
 pub mod upstream;
