@@ -9,3 +9,4 @@ pub mod http;
 pub mod s3;
 pub mod store;
 pub mod upstream;
+pub mod void;
