@@ -9,6 +9,7 @@ pub mod credentials;
 pub mod forward;
 pub mod query;
 pub mod ranges;
+pub mod routes;
 pub mod strict;
 pub mod target;
 
