@@ -4,5 +4,7 @@
 //! Owns: talking to S3 and HTTP servers, the on-disk format, capacity and eviction.
 //! Never: knows of clients, routes or decisions.
 
+pub mod disk;
+pub mod memory;
 pub mod store;
 pub mod upstream;
