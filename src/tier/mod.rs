@@ -7,6 +7,8 @@
 mod hearing;
 pub mod http;
 pub mod s3;
+pub mod disk;
+pub mod memory;
 pub mod store;
 pub mod upstream;
 pub mod void;
