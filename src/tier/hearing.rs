@@ -132,7 +132,7 @@ pub(super) fn digits(value: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::contract::summary;
+    use super::super::contract::bench::summary;
     use super::*;
 
     fn check(status: u16, fields: &[(&'static str, &str)], expected: &str) {

@@ -20,26 +20,26 @@ use crate::tier::s3::{S3Tier, S3TierConfig, StaticKeys};
 use crate::tier::upstream::{Answer, Upstream};
 
 /// Long enough for the slowest machine, short enough for a test that waits for it to end.
-pub(super) const SHORT: Duration = Duration::from_millis(300);
+pub(in crate::tier) const SHORT: Duration = Duration::from_millis(300);
 
 const BUCKET: &str = "bucket";
 
-pub(super) struct Bench {
-    pub(super) upstream: Box<dyn Upstream>,
-    pub(super) server: Server,
+pub(in crate::tier) struct Bench {
+    pub(in crate::tier) upstream: Box<dyn Upstream>,
+    pub(in crate::tier) server: Server,
     /// Whether If-Range is put as If-Match.
-    pub(super) is_s3: bool,
+    pub(in crate::tier) is_s3: bool,
     /// Where the origin has the upstream's objects.
     root: &'static str,
 }
 
-pub(super) enum Server {
+pub(in crate::tier) enum Server {
     Origin(Origin),
     S3(S3Server),
 }
 
 /// Timeouts that a test waits out where it must, and a single permit where it counts them.
-pub(super) fn config(wait: Duration, connections: usize) -> ClientConfig {
+pub(in crate::tier) fn config(wait: Duration, connections: usize) -> ClientConfig {
     ClientConfig {
         connect: Duration::from_secs(20).min(wait.saturating_mul(4)),
         first_byte: wait,
@@ -54,7 +54,7 @@ fn at() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000)
 }
 
-pub(super) fn http_tier(url: &str, client: ClientConfig) -> Box<dyn Upstream> {
+pub(in crate::tier) fn http_tier(url: &str, client: ClientConfig) -> Box<dyn Upstream> {
     let tier = HttpTier::new(HttpTierConfig {
         base: Base::Fixed(url.parse().unwrap()),
         guard: Guard::Any,
@@ -65,7 +65,7 @@ pub(super) fn http_tier(url: &str, client: ClientConfig) -> Box<dyn Upstream> {
     Box::new(tier.unwrap())
 }
 
-pub(super) async fn s3_tier(endpoint: String, client: ClientConfig) -> Box<dyn Upstream> {
+pub(in crate::tier) async fn s3_tier(endpoint: String, client: ClientConfig) -> Box<dyn Upstream> {
     let keys = S3Options::default();
     let tier = S3Tier::new(S3TierConfig {
         bucket: BUCKET.to_owned(),
@@ -85,19 +85,19 @@ pub(super) async fn s3_tier(endpoint: String, client: ClientConfig) -> Box<dyn U
 }
 
 impl Bench {
-    pub(super) async fn http() -> Self {
+    pub(in crate::tier) async fn http() -> Self {
         let origin = Origin::start().await.unwrap();
         let upstream = http_tier(&format!("{}/base", origin.url()), config(Duration::from_secs(20), 16));
         Self::at_origin(upstream, origin, false)
     }
 
-    pub(super) async fn s3_at_origin() -> Self {
+    pub(in crate::tier) async fn s3_at_origin() -> Self {
         let origin = Origin::start().await.unwrap();
         let upstream = s3_tier(origin.url(), config(Duration::from_secs(20), 16)).await;
         Self::at_origin(upstream, origin, true)
     }
 
-    pub(super) async fn http_at_s3() -> Self {
+    pub(in crate::tier) async fn http_at_s3() -> Self {
         let options = S3Options {
             public_reads: true,
             ..S3Options::default()
@@ -108,7 +108,7 @@ impl Bench {
         Self::at_s3(upstream, server, false)
     }
 
-    pub(super) async fn s3() -> Self {
+    pub(in crate::tier) async fn s3() -> Self {
         let server = S3Server::start().await.unwrap();
         let upstream = s3_tier(server.url(), config(Duration::from_secs(20), 16)).await;
         Self::at_s3(upstream, server, true)
@@ -133,7 +133,7 @@ impl Bench {
     }
 
     /// The same server, asked by an upstream with other timeouts and limits.
-    pub(super) async fn upstream_with(&self, client: ClientConfig) -> Box<dyn Upstream> {
+    pub(in crate::tier) async fn upstream_with(&self, client: ClientConfig) -> Box<dyn Upstream> {
         match &self.server {
             Server::Origin(origin) if self.is_s3 => s3_tier(origin.url(), client).await,
             Server::Origin(origin) => http_tier(&format!("{}/base", origin.url()), client),
@@ -142,7 +142,7 @@ impl Bench {
     }
 
     /// The origin of a bench that has one.
-    pub(super) fn origin(&self) -> &Origin {
+    pub(in crate::tier) fn origin(&self) -> &Origin {
         match &self.server {
             Server::Origin(origin) => origin,
             Server::S3(_) => unreachable!("this case is for origins"),
@@ -150,7 +150,7 @@ impl Bench {
     }
 
     /// The S3 server of a bench that has one.
-    pub(super) fn s3_server(&self) -> &S3Server {
+    pub(in crate::tier) fn s3_server(&self) -> &S3Server {
         match &self.server {
             Server::S3(server) => server,
             Server::Origin(_) => unreachable!("this case is for S3"),
@@ -158,7 +158,7 @@ impl Bench {
     }
 
     /// Puts a pattern behind a key's path. Returns its tag.
-    pub(super) fn put(&self, path: &str, pattern: Pattern, size: u64) -> StrongETag {
+    pub(in crate::tier) fn put(&self, path: &str, pattern: Pattern, size: u64) -> StrongETag {
         match &self.server {
             Server::Origin(origin) => {
                 let resource = Resource::pattern(pattern, size).field("X-Amz-Meta-Kit", "yes");
@@ -173,19 +173,19 @@ impl Bench {
         tag(&pattern.etag())
     }
 
-    pub(super) async fn stop(&self) {
+    pub(in crate::tier) async fn stop(&self) {
         match &self.server {
             Server::Origin(origin) => origin.stop().await,
             Server::S3(server) => server.stop().await,
         }
     }
 
-    pub(super) async fn ask(&self, question: &Question) -> Answer {
+    pub(in crate::tier) async fn ask(&self, question: &Question) -> Answer {
         self.upstream.ask(question).await
     }
 
     /// Asks, and checks what is heard and that the body is that range of the pattern, or empty.
-    pub(super) async fn check(
+    pub(in crate::tier) async fn check(
         &self,
         question: &Question,
         expected: &str,
@@ -209,7 +209,7 @@ impl Bench {
 }
 
 /// All bytes of an answer, and what cut them.
-pub(super) async fn read(answer: Answer) -> (Vec<u8>, Option<Cause>) {
+pub(in crate::tier) async fn read(answer: Answer) -> (Vec<u8>, Option<Cause>) {
     let (mut bytes, mut body) = (Vec::new(), answer.body);
     while let Some(chunk) = body.next().await {
         match chunk {
@@ -227,7 +227,7 @@ pub(super) async fn read(answer: Answer) -> (Vec<u8>, Option<Cause>) {
 }
 
 /// A GET of the whole of an object, without a condition.
-pub(super) fn get(path: &str) -> Question {
+pub(in crate::tier) fn get(path: &str) -> Question {
     let authority = AuthorityId::new(["test"]);
     Question {
         method: Method::Get,
@@ -241,31 +241,31 @@ pub(super) fn get(path: &str) -> Question {
 }
 
 impl Question {
-    pub(super) fn head(mut self) -> Self {
+    pub(in crate::tier) fn head(mut self) -> Self {
         self.method = Method::Head;
         self
     }
 
-    pub(super) fn target(mut self, target: Target) -> Self {
+    pub(in crate::tier) fn target(mut self, target: Target) -> Self {
         self.target = target;
         self
     }
 
-    pub(super) fn span(self, first: u64, last: u64) -> Self {
+    pub(in crate::tier) fn span(self, first: u64, last: u64) -> Self {
         self.target(Target::Range(RangeSpec::Span(ByteRange::new(first, last).unwrap())))
     }
 
-    pub(super) fn condition(mut self, condition: Condition) -> Self {
+    pub(in crate::tier) fn condition(mut self, condition: Condition) -> Self {
         self.condition = condition;
         self
     }
 
-    pub(super) fn pinned(self, tags: &[&StrongETag]) -> Self {
+    pub(in crate::tier) fn pinned(self, tags: &[&StrongETag]) -> Self {
         self.condition(Condition::Pinned(tags.iter().map(|tag| (*tag).clone()).collect()))
     }
 }
 
-pub(super) fn tag(tag: &str) -> StrongETag {
+pub(in crate::tier) fn tag(tag: &str) -> StrongETag {
     StrongETag::parse(tag.as_bytes()).unwrap()
 }
 

@@ -3,12 +3,11 @@
 //! In reading order: `bench` (an upstream and its server), `honest` (answers to every kind of question), `faulty` (what
 //! becomes of servers that break or lie). An upstream's own peculiarities are tested beside it.
 
-mod bench;
+pub(super) mod bench;
 mod faulty;
 mod honest;
 
 use bench::Bench;
-pub(super) use bench::summary;
 
 /// One test for each case and bench.
 macro_rules! suite {
