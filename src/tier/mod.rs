@@ -4,6 +4,8 @@
 //! Owns: talking to S3 and HTTP servers, the on-disk format, capacity and eviction.
 //! Never: knows of clients, routes or decisions.
 
+#[cfg(test)]
+mod contract;
 mod hearing;
 pub mod http;
 pub mod s3;

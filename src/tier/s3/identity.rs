@@ -42,8 +42,8 @@ pub struct StaticKeys {
 }
 
 /// The usual chain, with a memory for its failures.
-struct Chain {
-    inner: DefaultCredentialsChain,
+struct Chain<P> {
+    inner: P,
     within: Duration,
     failed: Mutex<Option<Instant>>,
 }
@@ -76,18 +76,22 @@ pub(super) async fn credentials(
     let chain = DefaultCredentialsChain::builder()
         .configure(sources(wire))
         .region(region.clone());
-    SharedCredentialsProvider::new(Chain {
-        inner: chain.build().await,
-        within,
-        failed: Mutex::new(None),
-    })
+    SharedCredentialsProvider::new(Chain::new(chain.build().await, within))
 }
 
 fn sources(wire: &Wire) -> ProviderConfig {
     ProviderConfig::without_region().with_http_client(wire.clone())
 }
 
-impl Chain {
+impl<P: ProvideCredentials> Chain<P> {
+    fn new(inner: P, within: Duration) -> Self {
+        Self {
+            inner,
+            within,
+            failed: Mutex::new(None),
+        }
+    }
+
     async fn load(&self) -> provider::Result {
         let pausing = self.failed.lock().is_some_and(|failed| failed.elapsed() < PAUSE);
         if pausing {
@@ -104,7 +108,7 @@ impl Chain {
     }
 }
 
-impl ProvideCredentials for Chain {
+impl<P: ProvideCredentials> ProvideCredentials for Chain<P> {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -113,7 +117,7 @@ impl ProvideCredentials for Chain {
     }
 }
 
-impl fmt::Debug for Chain {
+impl<P> fmt::Debug for Chain<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Chain")
     }
@@ -123,5 +127,47 @@ impl fmt::Debug for StaticKeys {
     /// Not even the id: logs are read by many.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("StaticKeys")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+    /// Hangs as often as it is told to, as a machine without metadata does.
+    #[derive(Debug)]
+    struct Hanging(AtomicUsize);
+
+    impl ProvideCredentials for Hanging {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            let hangs = self
+                .0
+                .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
+                .is_ok();
+            future::ProvideCredentials::new(async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Ok(Credentials::new("id", "secret", None, None, "test"))
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_chain_that_hangs_costs_one_question_its_time_and_not_all() {
+        let chain = Chain::new(Hanging(AtomicUsize::new(1)), LOAD);
+        let began = Instant::now();
+        assert!(chain.provide_credentials().await.is_err());
+        assert_eq!(began.elapsed(), LOAD);
+        for _ in 0..100 {
+            assert!(chain.provide_credentials().await.is_err());
+        }
+        assert_eq!(began.elapsed(), LOAD);
+        tokio::time::advance(PAUSE).await;
+        assert!(chain.provide_credentials().await.is_ok());
     }
 }

@@ -160,3 +160,6 @@ impl fmt::Debug for S3Tier {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,12 @@ use crate::object::{Cause, Cut, Heard, ObjectSize};
 const READ_AHEAD: usize = 64 << 10;
 
 /// Codes of 400 and 403 that speak of us and not of the object. `AccessDenied` does not: whoever may read is told so.
-const OWN_CREDENTIALS: [&str; 7] = [
+const OWN_CREDENTIALS: [&str; 8] = [
     "AuthorizationHeaderMalformed",
     "ExpiredToken",
     "InvalidAccessKeyId",
     "InvalidToken",
+    "NotSignedUp",
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "TokenRefreshRequired",
