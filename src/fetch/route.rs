@@ -136,13 +136,7 @@ impl Counted {
     }
 
     pub(super) fn fill(&self, outcome: Result<(), GaveUp>) {
-        self.0.fill(match outcome {
-            Ok(()) => "stored",
-            Err(GaveUp::OverBudget) => "over-budget",
-            Err(GaveUp::NoSpace) => "no-space",
-            Err(GaveUp::Fault) => "fault",
-            Err(GaveUp::Length) => "length",
-        });
+        self.0.fill(outcome.map_or_else(GaveUp::label, |()| "stored"));
     }
 }
 
