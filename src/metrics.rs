@@ -42,6 +42,8 @@ pub struct Metrics {
     pub connections_open: IntGauge,
     /// Connections of clients that were over the cap.
     pub connections_refused: IntCounter,
+    /// System calls that wrote to clients; a small answer takes one.
+    pub client_writes: IntCounter,
 }
 
 /// What a client's bytes were read from.
@@ -141,6 +143,7 @@ impl Metrics {
             requests_in_flight: make.gauge("requests_in_flight", "Requests that run.")?,
             connections_open: make.gauge("connections_open", "Connections of clients that are open.")?,
             connections_refused: make.counter("connections_refused_total", "Connections over the cap.")?,
+            client_writes: make.counter("client_writes_total", "System calls that wrote to clients.")?,
             registry,
         })
     }

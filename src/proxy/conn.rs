@@ -22,6 +22,7 @@ use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
     UniqueID, UniqueIDType,
 };
+use prometheus::IntCounter;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
@@ -29,7 +30,7 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 use super::head::Head;
 use super::inlet::{Awaits, Inlet};
 use super::outlet::Outlet;
-use crate::config::ListenerTimeouts;
+use crate::config::{Listener, ListenerTimeouts};
 use crate::request::Refusal;
 
 /// Where a connection came from.
@@ -52,6 +53,8 @@ pub(super) struct Conn {
     deadline: Pin<Box<Sleep>>,
     armed: Option<Awaits>,
     first: bool,
+    /// How many more requests this connection may carry.
+    left: usize,
     head: Option<Result<Arc<Head>, Refusal>>,
     /// Set by hooks, which only borrow the connection.
     finished: AtomicBool,
@@ -64,16 +67,18 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1 << 20;
 
 impl Conn {
-    pub(super) fn new(io: TcpStream, origin: Origin, timeouts: ListenerTimeouts) -> Self {
+    pub(super) fn new(io: TcpStream, origin: Origin, listener: &Listener, writes: IntCounter) -> Self {
+        let timeouts = listener.timeouts;
         Self {
             io,
             origin,
             timeouts,
             inlet: Inlet::new(),
-            outlet: Outlet::new(timeouts.write),
+            outlet: Outlet::new(timeouts.write, writes),
             deadline: Box::pin(sleep(Duration::ZERO)),
             armed: None,
             first: true,
+            left: listener.max_requests_per_connection.get(),
             head: None,
             finished: AtomicBool::new(false),
             reset: AtomicBool::new(false),
@@ -98,6 +103,11 @@ impl Conn {
         self.head.as_ref()
     }
 
+    /// Whether the request that runs is the last one that this connection may carry.
+    pub(super) fn last(&self) -> bool {
+        self.left == 0
+    }
+
     /// The request that runs was answered: what follows its body is the next head.
     pub(super) fn finish(&self) {
         self.finished.store(true, Ordering::Relaxed);
@@ -106,11 +116,6 @@ impl Conn {
     /// To be closed by a reset: the end of a body that only the connection's end delimits must not look like one.
     pub(super) fn reset_on_close(&self) {
         self.reset.store(true, Ordering::Relaxed);
-    }
-
-    /// System calls that wrote something, and the bytes that they wrote.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        self.outlet.counts()
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -153,6 +158,7 @@ impl Conn {
 
     fn begin(&mut self, head: Result<Arc<Head>, Refusal>) {
         self.head = Some(head);
+        self.left = self.left.saturating_sub(1);
         self.armed = None;
         self.first = false;
         self.finished.store(false, Ordering::Relaxed);

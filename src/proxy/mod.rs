@@ -3,11 +3,30 @@
 //! Owns: everything that names Pingora.
 //! Never: decides what is answered; a [`Service`] does.
 
+mod access;
 mod chunks;
 mod conn;
+mod ctx;
+mod door;
+mod edge;
+mod errors;
 mod head;
+mod hooks;
 mod inlet;
+mod listen;
 mod outlet;
+mod pass;
+mod refused;
+mod serve;
+mod service;
+mod through;
+
+#[cfg(test)]
+mod tests;
 
 pub use conn::Origin;
+pub use door::{Door, Gate};
 pub use head::Head;
+pub use listen::{Bound, Front};
+pub use service::{Abort, Action, Answered, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Unresolved};
+pub use through::Through;

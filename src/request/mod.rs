@@ -9,11 +9,13 @@ pub mod credentials;
 pub mod forward;
 pub mod query;
 pub mod ranges;
+pub mod refusal;
 pub mod routes;
 pub mod strict;
 pub mod target;
 
 pub use class::{Class, Kind, Pass, Read, Refuse, Rules, classify};
 pub use conditional::{NoneMatch, Unless};
-pub use strict::{Framing, Refusal, StrictHead, Version, strict};
+pub use refusal::Refusal;
+pub use strict::{Framing, StrictHead, Version, strict};
 pub use target::{HostPort, RequestTarget};

@@ -59,15 +59,29 @@ routes:
     /// `host/path`, with `http://` in front for a proxy's request, to `route path`.
     fn check(request: &str, expected: Option<(&str, &str)>) {
         let config = Config::parse(ROUTES, &|_| None).unwrap();
-        let (forward, rest) = request.strip_prefix("http://").map_or((false, request), |rest| (true, rest));
+        let (forward, rest) = request
+            .strip_prefix("http://")
+            .map_or((false, request), |rest| (true, rest));
         let (host, path) = rest.split_at(rest.find('/').unwrap());
-        let target = TargetOrigin { secure: false, host: host.into(), port: 80 };
-        let way = if forward { Way::Forward(&target) } else { Way::Reverse(Some(host).filter(|h| !h.is_empty())) };
+        let target = TargetOrigin {
+            secure: false,
+            host: host.into(),
+            port: 80,
+        };
+        let way = if forward {
+            Way::Forward(&target)
+        } else {
+            Way::Reverse(Some(host).filter(|h| !h.is_empty()))
+        };
         let found = config.routes.iter().find_map(|route| {
             let of_request = route.upstreams.authority().is_request();
             takes(&route.matcher, of_request, way, path).map(|path| (route.name.as_str().to_owned(), path.to_owned()))
         });
-        assert_eq!(found, expected.map(|(route, path)| (route.to_owned(), path.to_owned())), "{request}");
+        assert_eq!(
+            found,
+            expected.map(|(route, path)| (route.to_owned(), path.to_owned())),
+            "{request}"
+        );
     }
 
     #[test]

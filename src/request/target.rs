@@ -6,7 +6,7 @@
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use super::strict::Refusal;
+use super::refusal::Refusal;
 use crate::object::TargetOrigin;
 
 /// What a request is about, as its first line says it.

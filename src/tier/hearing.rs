@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use futures_util::stream;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 
 use super::upstream::Body;
 use crate::net::Transfer;
@@ -68,13 +68,6 @@ pub(super) fn body(heard: &Heard, method: Method, transfer: Transfer) -> Body {
         Heard::Partial(_, range, _) if method == Method::Get => Box::pin(transfer.of_length(range.len())),
         _ => Box::pin(transfer),
     }
-}
-
-/// The entry of an instance in Via (RFC 9110 7.6.3); `None` if its name is not a token.
-pub(super) fn via(instance: &str) -> Option<HeaderValue> {
-    // A pseudonym has the grammar of a field name.
-    let _token: HeaderName = instance.parse().ok()?;
-    HeaderValue::from_str(&format!("1.1 {instance}")).ok()
 }
 
 /// RFC 9110 15.3.7: one range and its Content-Range, or several in a multipart, which nobody asked for.

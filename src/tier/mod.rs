@@ -6,11 +6,11 @@
 
 #[cfg(test)]
 mod contract;
+pub mod disk;
 mod hearing;
 pub mod http;
-pub mod s3;
-pub mod disk;
 pub mod memory;
+pub mod s3;
 pub mod store;
 pub mod upstream;
 pub mod void;

@@ -59,7 +59,7 @@ pub(in crate::tier) fn http_tier(url: &str, client: ClientConfig) -> Box<dyn Ups
         base: Base::Fixed(url.parse().unwrap()),
         guard: Guard::Any,
         client,
-        instance: "pinstripe".to_owned(),
+        via: http::HeaderValue::from_static("1.1 pinstripe"),
         clock: Clock::fixed(at()),
     });
     Box::new(tier.unwrap())
@@ -78,7 +78,7 @@ pub(in crate::tier) async fn s3_tier(endpoint: String, client: ClientConfig) -> 
             secret: keys.secret_key,
         }),
         client,
-        instance: "pinstripe".to_owned(),
+        via: http::HeaderValue::from_static("1.1 pinstripe"),
         clock: Clock::fixed(at()),
     });
     Box::new(tier.await.unwrap())

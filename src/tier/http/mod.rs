@@ -35,8 +35,8 @@ pub struct HttpTierConfig {
     pub guard: Guard,
     /// Timeouts and limits.
     pub client: ClientConfig,
-    /// What this instance calls itself in Via.
-    pub instance: String,
+    /// What this process adds to Via (RFC 9110 7.6.3).
+    pub via: HeaderValue,
     /// When answers are received.
     pub clock: Clock,
 }
@@ -47,9 +47,6 @@ pub enum HttpTierFault {
     /// The base URL cannot be one.
     #[error("the URL must be http:// or https:// with a host and at most a path")]
     Url,
-    /// The instance's name is not a token (RFC 9110 7.6.3).
-    #[error("the name of this instance cannot stand in Via")]
-    Instance,
     /// The CA file cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -72,7 +69,7 @@ impl HttpTier {
         };
         Ok(Self {
             place,
-            via: hearing::via(&config.instance).ok_or(HttpTierFault::Instance)?,
+            via: config.via,
             client: Client::new(config.client, config.guard)?,
             clock: config.clock,
         })

@@ -26,7 +26,7 @@ fn tier(base: Base, guard: Guard) -> HttpTier {
         base,
         guard,
         client,
-        instance: "pinstripe".to_owned(),
+        via: HeaderValue::from_static("1.1 pinstripe"),
         clock: Clock::fixed(SystemTime::UNIX_EPOCH),
     })
     .unwrap()

@@ -23,7 +23,6 @@ use futures_util::future::BoxFuture;
 use http::Uri;
 
 use self::wire::Wire;
-use super::hearing;
 use super::upstream::{Answer, Upstream};
 use crate::clock::Clock;
 use crate::net::{Client, ClientConfig, Guard, TlsFault};
@@ -48,8 +47,8 @@ pub struct S3TierConfig {
     pub credentials: Option<StaticKeys>,
     /// Timeouts and limits.
     pub client: ClientConfig,
-    /// What this instance calls itself in Via.
-    pub instance: String,
+    /// What this process adds to Via (RFC 9110 7.6.3).
+    pub via: http::HeaderValue,
     /// When answers are received.
     pub clock: Clock,
 }
@@ -63,9 +62,6 @@ pub enum S3TierFault {
     /// The bucket has no name.
     #[error("the bucket has no name")]
     Bucket,
-    /// The instance's name is not a token (RFC 9110 7.6.3).
-    #[error("the name of this instance cannot stand in Via")]
-    Instance,
     /// The CA file cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsFault),
@@ -98,7 +94,6 @@ impl S3Tier {
         {
             return Err(S3TierFault::Endpoint);
         }
-        let via = hearing::via(&config.instance).ok_or(S3TierFault::Instance)?;
         let first_byte = config.client.first_byte;
         let side = ClientConfig {
             connections: ERRANDS,
@@ -108,7 +103,7 @@ impl S3Tier {
         let wire = Wire::new(
             Client::new(config.client, Guard::Any)?,
             Client::new(side, Guard::Any)?,
-            via,
+            config.via,
         );
         let region = identity::region(config.region, &wire, config.endpoint.is_none()).await;
         let within = first_byte.min(identity::LOAD);

@@ -23,7 +23,7 @@ fn made_of(endpoint: &str, keys: Option<StaticKeys>) -> S3TierConfig {
         path_style: true,
         credentials: keys,
         client: config(Duration::from_secs(20), 4),
-        instance: "pinstripe".to_owned(),
+        via: http::HeaderValue::from_static("1.1 pinstripe"),
         clock: Clock::fixed(SystemTime::UNIX_EPOCH),
     }
 }
