@@ -329,6 +329,13 @@ async fn a_download_tells_lies_from_truth() {
         how: Ending::Rst,
     }));
     assert!(matches!(download.run().await.verified, Err(Failure::Cut(_))));
+    // The end of a connection looks like the end of a body that has no length.
+    let short = Rule::any().with("If-Match").times(1).act(Act::UntilClose);
+    origin.script(short.act(Act::Cut {
+        at: 160,
+        how: Ending::Fin,
+    }));
+    assert!(matches!(download.run().await.verified, Err(Failure::Cut(_))));
     // A cache on the way that ignores If-Match, and an overwrite after the discovery: the splice that nobody notices.
     let gate = Gate::closed();
     let ignore = |act: Rule| act.with("If-Match").act(Act::Ignore(IF_MATCH));

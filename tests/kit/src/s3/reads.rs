@@ -42,18 +42,13 @@ impl S3Route for Reads {
         let answer =
             read(&self.store, &request.uri, &request.headers).unwrap_or_else(|why| why.answer(request.uri.path()));
         let (status, mut headers, body) = answer;
-        // A 304 has no content to tell the length of; a HEAD tells that of the GET's (9110 8.6).
+        // A 304 has no content to tell the length of; a HEAD tells that of the GET's (9110 8.6), and hyper sends no body to it.
         if status != StatusCode::NOT_MODIFIED {
             headers.insert(
                 CONTENT_LENGTH,
                 http_body::Body::size_hint(&body).exact().unwrap_or(0).into(),
             );
         }
-        let body = if request.method == Method::HEAD {
-            Body::empty()
-        } else {
-            body
-        };
         Ok(S3Response {
             output: body,
             status: Some(status),
