@@ -101,6 +101,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         if session.is_process_shutting_down() {
             session.set_keepalive(None);
         }
+        if let (Some(date), Some(conn)) = (answer.headers.get(header::DATE), conn(session)) {
+            conn.keep_date(date.clone());
+        }
         let Some(passing) = &ctx.passing else { return Ok(()) };
         passing.answer(answer, &self.instance)?;
         let detail = passing.detail();

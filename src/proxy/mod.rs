@@ -4,9 +4,11 @@
 //! Never: decides what is answered; a [`Service`] does.
 
 mod access;
+mod admin;
 mod chunks;
 mod conn;
 mod ctx;
+mod date;
 mod edge;
 mod errors;
 mod head;
@@ -17,10 +19,12 @@ mod outlet;
 mod pass;
 mod serve;
 mod service;
+mod socket;
 
 #[cfg(test)]
 mod tests;
 
+pub use admin::{Admin, AskReady, Readiness};
 pub use conn::Origin;
 pub use head::Head;
 pub use listen::{Bound, Front};
