@@ -110,7 +110,7 @@ choice! {
 
 choice! {
     /// Whose habits clients expect: of plain HTTP or of S3.
-    pub(super) enum DialectWord expects "`auto`, `http` or `s3`" {
+    pub(super) enum Dialect expects "`auto`, `http` or `s3`" {
         /// S3's for an S3 authority, otherwise HTTP's.
         Auto = "auto",
         /// RFC 9110's.

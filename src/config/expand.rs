@@ -81,3 +81,65 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> Option<String> {
+        match name {
+            "HOST" => Some("example.com".into()),
+            "EMPTY" => Some(String::new()),
+            "NESTED" => Some("${HOST}".into()),
+            "YAML" => Some("a: [1, 2]\nb: {c: d}".into()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn variables_become_text() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(expand(text, &env), Ok(Expanded::Text(expected.to_owned())), "{text}");
+        };
+        check("${HOST}", "example.com");
+        check("https://${HOST}:${PORT:-8443}/", "https://example.com:8443/");
+        check("${EMPTY:-default}", "default");
+        check("${HOST:-default}", "example.com");
+        check("a${EMPTY}", "a");
+        // What a variable holds is text, whatever it looks like.
+        check("${NESTED}", "${HOST}");
+        check("${YAML}", "a: [1, 2]\nb: {c: d}");
+        // The default ends at the first brace.
+        check("${UNSET:-a:-b}}", "a:-b}");
+        check("$${HOST}", "${HOST}");
+        check("$$${HOST}", "$${HOST}");
+        check("$${${HOST}}", "${example.com}");
+    }
+
+    #[test]
+    fn other_dollars_are_left_alone() {
+        for text in ["", "plain", "$", "$HOST", "a$", "$$", "{HOST}", "}{", "$ {HOST}"] {
+            assert_eq!(expand(text, &env), Ok(Expanded::Same), "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_out() {
+        for text in ["${EMPTY}", "${UNSET:-}", "${EMPTY:-}${UNSET:-}"] {
+            assert_eq!(expand(text, &env), Ok(Expanded::Nothing), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_variable_is_a_fault() {
+        assert_eq!(expand("${UNSET}", &env), Err(Wrong::Unset("UNSET".into())));
+        assert_eq!(expand("a ${HOST", &env), Err(Wrong::Open));
+        for name in ["", "1A", "A B", "A-B", "A:+B", "${HOST"] {
+            assert_eq!(
+                expand(&format!("${{{name}}}"), &env),
+                Err(Wrong::Name(name.into())),
+                "{name}"
+            );
+        }
+    }
+}

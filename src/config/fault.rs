@@ -111,7 +111,8 @@ impl Notes {
 
     /// A fault of a key, at its n-th occurrence from 0.
     pub(super) fn key_fault(&mut self, path: &YamlPath, nth: usize, problem: String, expected: Option<String>) {
-        self.push(path, Place::Aim(Aim::Key(nth)), problem, expected);
+        // Whatever became of the value, the key is still there.
+        self.add(path, Place::Aim(Aim::Key(nth)), problem, expected);
     }
 
     /// A fault of the text, before there are any paths.
@@ -134,9 +135,16 @@ impl Notes {
     }
 
     fn push(&mut self, path: &YamlPath, place: Place, problem: String, expected: Option<String>) {
-        if !self.is_full() && !self.is_broken(path) {
+        if !self.is_broken(path) {
+            self.add(path, place, problem, expected);
+        }
+    }
+
+    fn add(&mut self, path: &YamlPath, place: Place, problem: String, expected: Option<String>) {
+        if !self.is_full() {
+            let path = path.clone();
             self.list.push(Note {
-                path: path.clone(),
+                path,
                 place,
                 problem,
                 expected,
@@ -174,8 +182,8 @@ pub(super) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> O
     let text = text.to_lowercase();
     let distances = words.map(|word| (strsim::damerau_levenshtein(&text, word), word));
     let (distance, word) = distances.min_by_key(|(distance, _)| *distance)?;
-    // A third of the letters wrong is a slip, more is another word.
-    (distance <= 1 + word.len() / 4).then_some(word)
+    // A few letters wrong are a slip; more, or all of them, are another word.
+    (distance <= 1 + word.len() / 4 && distance < word.len()).then_some(word)
 }
 
 /// The only fault of a file that is no text.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounds::{self, number, text};
-use super::choice::{AccessLog, Auth, DialectWord, Discovery, Role, Writes};
+use super::choice::{AccessLog, Auth, Dialect, Discovery, Role, Writes};
 use super::pattern::{HostPattern, PathPrefix};
 use super::quantity::{Count, Size, Timespan};
 use super::text::{Address, Bucket, Cidr, FilePath, Instance, KeyPrefix, Region, RouteLabel, TierName};
@@ -28,7 +28,7 @@ pub(super) struct File {
     #[schemars(extend("default" = "pinstripe"))]
     pub(super) instance: Option<Instance>,
     /// Where clients connect.
-    #[schemars(required, length(min = 1))]
+    #[schemars(required, with = "Option<Vec<Section<Listen>>>", length(min = 1))]
     pub(super) listen: Option<Vec<Option<Section<Listen>>>>,
     /// Metrics and health; never on the listeners of clients.
     pub(super) admin: Option<Section<Admin>>,
@@ -47,11 +47,11 @@ pub(super) struct File {
     /// Bounds of the whole process.
     pub(super) limits: Option<Section<Limits>>,
     /// Where objects come from and are kept, by name. Routes put them in order; each must be in use.
-    #[schemars(required, extend("propertyNames" = { "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" }))]
+    #[schemars(required, with = "Option<BTreeMap<String, Section<Tier>>>", extend("propertyNames" = { "pattern": "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$" }))]
     pub(super) tiers: Option<BTreeMap<String, Option<Section<Tier>>>>,
     /// Which requests go to which tiers. The first match wins; without one, the answer is 404, to a client of the
     /// forward proxy 403.
-    #[schemars(required, length(min = 1))]
+    #[schemars(required, with = "Option<Vec<Section<Route>>>", length(min = 1))]
     pub(super) routes: Option<Vec<Option<Section<Route>>>>,
 }
 
@@ -134,12 +134,11 @@ pub(super) struct Tier {
     pub(super) http: Option<Section<Http>>,
 }
 
-/// A directory on a local disk. Credentials do not belong here and neither does anything else: what is not Pinstripe's
-/// in it may be deleted.
+/// A directory on a local disk, which nothing else uses.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Disk {
-    /// The directory. It is made if it is not there, and must be used by nothing else.
+    /// The directory. It is made if it is not there; what others put into it may be deleted.
     #[schemars(required)]
     pub(super) path: Option<FilePath>,
     /// How much it holds at most, at least four blocks.
@@ -164,7 +163,7 @@ pub(super) struct Http {
     pub(super) role: Option<Role>,
     /// With `url: request` only: addresses besides public ones that may be dialled. Loopback, link-local, private and
     /// reserved ones are not without this.
-    #[schemars(extend("default" = []))]
+    #[schemars(with = "Option<Vec<Cidr>>", extend("default" = []))]
     pub(super) allow: Option<Vec<Option<Cidr>>>,
     /// A file of CA certificates in PEM that are trusted besides the public ones.
     pub(super) ca_file: Option<FilePath>,
@@ -242,7 +241,7 @@ pub(super) struct Route {
     pub(super) matcher: Option<Section<Match>>,
     /// Names of tiers, the nearest first: at most one disk, which comes first, then at least one other. The last is
     /// the authority, whose word on what is current counts.
-    #[schemars(required, length(min = 1))]
+    #[schemars(required, with = "Option<Vec<TierName>>", length(min = 1))]
     pub(super) tiers: Option<Vec<Option<TierName>>>,
     /// Who answers the first read of an object, the one that learns its size and ETag.
     #[schemars(extend("default" = "authority"))]
@@ -258,7 +257,7 @@ pub(super) struct Route {
     pub(super) grace: Option<Timespan>,
     /// Whose habits clients expect.
     #[schemars(extend("default" = "auto"))]
-    pub(super) dialect: Option<DialectWord>,
+    pub(super) dialect: Option<Dialect>,
     /// What a route with an S3 authority does with anything but reads. A route with an HTTP authority always sends it
     /// on, and does not have this key.
     #[schemars(extend("default" = "deny"))]

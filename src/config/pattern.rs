@@ -3,6 +3,7 @@
 //! Owns the two patterns and their matching. Never picks a route: that is `request`.
 
 use std::fmt;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use schemars::{Schema, json_schema};
@@ -50,13 +51,16 @@ impl fmt::Display for HostPattern {
     }
 }
 
-fn is_host(text: &str) -> bool {
-    let name = |text: &str| {
-        let mut labels = text.split('.');
-        labels.all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)))
-    };
+/// A name in ASCII, with or without the dot at its end.
+fn is_name(text: &str) -> bool {
+    let mut labels = text.strip_suffix('.').unwrap_or(text).split('.');
+    let sound = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+    text.len() <= 254 && labels.all(|label| !label.is_empty() && label.bytes().all(sound))
+}
+
+fn is_ipv6(text: &str) -> bool {
     let address = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    text.len() <= 253 && address.map_or_else(|| name(text), |address| address.parse::<std::net::Ipv6Addr>().is_ok())
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 impl Leaf for HostPattern {
@@ -64,25 +68,20 @@ impl Leaf for HostPattern {
     const SCHEMA_NAME: &'static str = "HostPattern";
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let text = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
-        let (wild, rest) = match text.strip_prefix('*') {
-            Some(rest) => (true, rest),
-            None => (false, &*text),
+        let text = text.to_ascii_lowercase();
+        let (wild, rest, sound) = match text.strip_prefix('*') {
+            Some(under) => (
+                true,
+                under,
+                under.is_empty() || under.strip_prefix('.').is_some_and(is_name),
+            ),
+            None => (false, &*text, is_name(&text) || is_ipv6(&text)),
         };
-        let name = if wild {
-            rest.strip_prefix('.').unwrap_or(rest)
-        } else {
-            rest
-        };
-        let whole = rest.is_empty() || (name != rest && is_host(name) && !name.starts_with('['));
-        if if wild { whole } else { is_host(name) } {
-            Ok(Self {
-                rest: rest.into(),
-                wild,
-            })
-        } else {
-            Err(format!("{text:?} is no such host"))
+        if !sound {
+            return Err(format!("{text:?} is no such host"));
         }
+        let rest = rest.strip_suffix('.').unwrap_or(rest).into();
+        Ok(Self { rest, wild })
     }
 
     fn schema() -> Schema {
@@ -174,5 +173,117 @@ impl Leaf for PathPrefix {
             "pattern": or_variable!(r"/[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]*"),
             "examples": ["/artifacts/"],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> HostPattern {
+        HostPattern::from_text(text).unwrap()
+    }
+
+    fn path(text: &str) -> PathPrefix {
+        PathPrefix::from_text(text).unwrap()
+    }
+
+    #[test]
+    fn hosts_match_whole_names() {
+        let check = |pattern: &str, yes: &[&str], no: &[&str]| {
+            for name in yes {
+                assert!(host(pattern).matches(name), "{pattern} {name}");
+            }
+            for name in no {
+                assert!(!host(pattern).matches(name), "{pattern} {name}");
+            }
+        };
+        check(
+            "A.example.com",
+            &["a.example.com", "A.EXAMPLE.COM", "a.example.com."],
+            &["b.a.example.com", "example.com"],
+        );
+        check(
+            "*.Example.com",
+            &["a.example.com", "b.A.EXAMPLE.COM", "a.example.com."],
+            &[
+                "example.com",
+                ".example.com",
+                "aexample.com",
+                "a.example.com.evil.org",
+                "",
+            ],
+        );
+        check("*", &["a", "a.b", "[::1]"], &[""]);
+        check("[::1]", &["[::1]"], &["::1", "[::2]"]);
+        // A split inside of a character is no match, and no panic.
+        check("*.b.com", &["x.b.com"], &["é", "ééé", "xxé.com"]);
+    }
+
+    #[test]
+    fn hosts_that_are_none() {
+        for text in [
+            "", "*.", ".a", "a..b", "a:80", "*a.b", "a.*.b", "**", "http://a", "a/b", "é.com", "[::1", "*.[::1]", "a b",
+        ] {
+            assert!(HostPattern::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn prefixes_match_whole_segments() {
+        let check = |prefix: &str, sent: &str, rest: Option<&str>| {
+            assert_eq!(path(prefix).rest(sent), rest, "{prefix} {sent}");
+        };
+        check("/a/", "/a/b", Some("/b"));
+        check("/a/", "/a/", Some("/"));
+        check("/a/", "/a", None);
+        check("/a", "/a", Some("/"));
+        check("/a", "/a/b", Some("/b"));
+        check("/a", "/ab", None);
+        check("/a/", "/A/b", None);
+        check("/a/", "/%61/b", None);
+        check("/", "/b", Some("/b"));
+        check("/", "/", Some("/"));
+        check("/a/", "/a//b", Some("//b"));
+    }
+
+    #[test]
+    fn prefixes_that_are_none() {
+        for text in [
+            "",
+            "a",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/é",
+            "/a/../b",
+            "/a/%2E./b",
+            "/./",
+            "/a\n",
+        ] {
+            assert!(PathPrefix::from_text(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_covers_what_it_always_matches() {
+        let hosts = |one: &str, other: &str| host(one).covers(&host(other));
+        assert!(
+            hosts("*", "a.b")
+                && hosts("*", "*.b")
+                && hosts("*.b", "*.b")
+                && hosts("*.b", "*.a.b")
+                && hosts("*.b", "a.b")
+        );
+        assert!(
+            !hosts("a.b", "*.b")
+                && !hosts("*.b", "b")
+                && !hosts("*.b", "*")
+                && !hosts("*.b", "*.ab")
+                && !hosts("a", "b")
+        );
+        let paths = |one: &str, other: &str| path(one).covers(&path(other));
+        assert!(paths("/", "/a") && paths("/a", "/a/") && paths("/a", "/a/b"));
+        assert!(!paths("/a/", "/a") && !paths("/a", "/ab") && !paths("/a/b", "/a"));
     }
 }

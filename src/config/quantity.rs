@@ -126,27 +126,42 @@ impl Timespan {
     }
 }
 
+const MILLISECONDS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
+
 impl fmt::Display for Timespan {
+    /// In the largest unit that divides it, but a minute is 60s and a day 24h.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
+        let least = |factor: u64| if factor > 1_000 { 2 * factor } else { factor };
+        let fits = |factor: u64| millis >= least(factor) && millis.is_multiple_of(factor);
+        match MILLISECONDS.iter().find(|(_, factor)| fits(*factor)) {
+            Some((unit, factor)) => write!(f, "{}{unit}", millis / factor),
+            None => f.write_str("0s"),
+        }
     }
 }
 
 impl Timespan {
-    /// humantime also reads months and years, and an `M` too few is a month too many: stricter here.
-    fn is_plain(text: &str) -> bool {
+    /// The sum of numbers with units; `None` for anything else.
+    fn sum(text: &str) -> Option<Duration> {
+        let mut sum = Duration::ZERO;
         let mut rest = text.trim();
         while !rest.is_empty() {
             let (number, after) = digits(rest);
             let after = after.trim_start();
-            let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-            let (unit, after) = after.split_at(end);
-            if number.is_empty() || !matches!(unit, "ms" | "s" | "m" | "h" | "d") {
-                return false;
-            }
+            let (unit, after) = after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
+            let (_, factor) = MILLISECONDS.iter().find(|(name, _)| *name == unit)?;
+            let millis = number.parse::<u64>().ok()?.checked_mul(*factor)?;
+            sum = sum.checked_add(Duration::from_millis(millis))?;
             rest = after.trim_start();
         }
-        true
+        Some(sum)
     }
 }
 
@@ -155,14 +170,12 @@ impl Leaf for Timespan {
     const SCHEMA_NAME: &'static str = "Duration";
 
     fn from_text(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no duration");
-        if text.trim() == "0" {
-            return Ok(Self(Duration::ZERO));
-        }
-        if !Self::is_plain(text) {
-            return Err(wrong());
-        }
-        humantime::parse_duration(text.trim()).map(Self).map_err(|_| wrong())
+        let sum = match text.trim() {
+            "" => None,
+            "0" => Some(Duration::ZERO),
+            text => Self::sum(text),
+        };
+        sum.map(Self).ok_or_else(|| format!("{text:?} is no duration"))
     }
 
     fn from_number(number: u64) -> Option<Self> {

@@ -2,6 +2,7 @@
 //!
 //! Owns what a route says. Never matches a request: that is `request`.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,20 @@ pub struct Route {
     pub writes: Writes,
 }
 
+impl fmt::Display for Route {
+    /// One line: name, what it matches, its tiers, who reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} -> ", self.name.as_str(), self.matcher)?;
+        if let Some(disk) = &self.store {
+            write!(f, "{} ({} on disk), ", disk.name, disk.capacity)?;
+        }
+        for near in self.upstreams.near() {
+            write!(f, "{near}, ")?;
+        }
+        write!(f, "{}; auth {}", self.upstreams.authority(), self.auth.as_str())
+    }
+}
+
 /// Which requests a route is for; what is `None` is no condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Match {
@@ -55,6 +70,17 @@ impl Match {
             (Some(_), None) => false,
         };
         host && path
+    }
+}
+
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.host, &self.path) {
+            (Some(host), Some(path)) => write!(f, "{host}{path}"),
+            (Some(host), None) => write!(f, "{host}"),
+            (None, Some(path)) => write!(f, "{path}"),
+            (None, None) => f.write_str("everything"),
+        }
     }
 }
 

@@ -201,3 +201,63 @@ impl Leaf for FilePath {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check<T: Leaf>(yes: &[&str], no: &[&str]) {
+        for text in yes {
+            assert!(T::from_text(text).is_ok(), "{text:?}");
+        }
+        for text in no {
+            assert!(T::from_text(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn text_by_its_rules() {
+        check::<TierName>(
+            &["a", "A-1_b", "0"],
+            &["", "-a", "a.b", "a b", "é", "a/b", &"a".repeat(65)],
+        );
+        check::<Instance>(&["pinstripe", "a-1.b_C"], &["", "1a", ".a", "a b", "a\"", "é"]);
+        check::<Bucket>(
+            &[
+                "ci-artifacts",
+                "Old_Bucket.name",
+                "arn:aws:s3:eu-west-1:123456789012:accesspoint/x",
+            ],
+            &["", ".a", "a/b", "a b", "arn:", "é"],
+        );
+        check::<KeyPrefix>(&["", "a/", "/a", "é"], &["a\nb", "\0"]);
+        check::<Region>(&["us-east-1", "garage", "no"], &["", "us east", "eu_west"]);
+    }
+
+    #[test]
+    fn addresses_and_networks() {
+        check::<Address>(
+            &["127.0.0.1:8080", "[::]:0", "0.0.0.0:1"],
+            &["", ":8080", "127.0.0.1", "localhost:80", "::1:80", "1.2.3.4:99999"],
+        );
+        check::<Cidr>(
+            &["10.0.0.0/8", "10.0.0.1", "::1", "fd00::/8", "0.0.0.0/0"],
+            &["", "10.0.0.1/8", "10.0.0.0/33", "a", "10.0.0.0/"],
+        );
+        assert_eq!(
+            Cidr::from_text("10.0.0.1").map(|cidr| cidr.0.to_string()),
+            Ok("10.0.0.1/32".to_owned())
+        );
+    }
+
+    #[test]
+    fn paths_have_one_spelling() {
+        let path = |text: &str| FilePath::from_text(text).map(|path| path.0).ok();
+        assert_eq!(path("/var//cache/./x/"), Some(PathBuf::from("/var/cache/x")));
+        check::<FilePath>(&["/", "/a b"], &["", "a", "./a", "~/a", "/a/../b", "/a\nb"]);
+        assert_eq!(
+            path("/var//cache/").map(PathBuf::into_os_string),
+            Some("/var/cache".into())
+        );
+    }
+}

@@ -2,6 +2,7 @@
 //!
 //! Owns the description of a tier. Never opens or dials one: that is the module `tier`.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -137,5 +138,23 @@ impl Upstream {
                 AuthorityId::new(["s3", &endpoint, s3.bucket.as_str(), s3.prefix.as_str()])
             }
         }
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (", self.name())?;
+        match self {
+            Self::Http(Http {
+                target: Target::Url(url),
+                ..
+            }) => write!(f, "{url}")?,
+            Self::Http(Http {
+                target: Target::Request { .. },
+                ..
+            }) => f.write_str("as requested")?,
+            Self::S3(s3) => write!(f, "s3://{}/{}", s3.bucket, s3.prefix)?,
+        }
+        f.write_str(")")
     }
 }

@@ -35,6 +35,14 @@ pub(super) fn read(text: &str, env: Lookup<'_>, notes: &mut Notes) -> Option<Val
             notes.fault(&YamlPath::root(), "this is no mapping", ROOT);
             None
         }
+        Err(_) if nodes > MOST_NODES => {
+            notes.text_fault(
+                Position::START,
+                "there is too much in it, with all aliases written out",
+                None,
+            );
+            None
+        }
         Err(error) => {
             note_error(text, &error, notes);
             None
@@ -54,7 +62,12 @@ fn note_error(text: &str, error: &serde_yaml::Error, notes: &mut Notes) {
     // The commonest slip: a plain scalar in `{ … }` and `[ … ]` ends at a brace.
     let hint = (line.contains("${") && line.contains(['{', '[']))
         .then(|| "quotes around variables inside `{ }` and `[ ]`".to_owned());
-    notes.text_fault(position, error.to_string(), hint);
+    // What is said of the position is on the line already.
+    let Position { line, column } = position;
+    let problem = error
+        .to_string()
+        .replacen(&format!(" at line {line} column {column}"), "", 1);
+    notes.text_fault(position, problem, hint);
 }
 
 /// Where a second document begins, if the first is sound.
@@ -100,9 +113,7 @@ impl<'de> DeserializeSeed<'de> for Grow<'_> {
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
         *self.nodes += 1;
         if *self.nodes > MOST_NODES {
-            return Err(de::Error::custom(
-                "there is too much in it (with all aliases written out)",
-            ));
+            return Err(de::Error::custom("too many nodes"));
         }
         deserializer.deserialize_any(self)
     }
@@ -141,6 +152,10 @@ impl<'de> Visitor<'de> for Grow<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
 

@@ -153,3 +153,80 @@ impl Leaf for HttpTarget {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_in_their_parts() {
+        let check = |text: &str, shown: &str, port: u16, authority: &str, path: &str| {
+            let url = BaseUrl::from_text(text).unwrap();
+            let parts = (url.to_string(), url.port(), url.authority(), url.path().to_owned());
+            assert_eq!(
+                parts,
+                (shown.to_owned(), port, authority.to_owned(), path.to_owned()),
+                "{text}"
+            );
+        };
+        check("https://Example.COM", "https://example.com", 443, "example.com", "");
+        check(
+            "https://example.com:443/",
+            "https://example.com",
+            443,
+            "example.com",
+            "",
+        );
+        check(
+            "HTTP://example.com:8081/a/B/",
+            "http://example.com:8081/a/B",
+            8081,
+            "example.com:8081",
+            "/a/B",
+        );
+        check("http://[::1]:80", "http://[::1]", 80, "[::1]", "");
+        check(
+            "http://127.0.0.1:3900",
+            "http://127.0.0.1:3900",
+            3900,
+            "127.0.0.1:3900",
+            "",
+        );
+    }
+
+    #[test]
+    fn urls_that_are_none() {
+        for text in [
+            "",
+            "example.com",
+            "/path",
+            "ftp://example.com",
+            "https://",
+            "https:///a",
+            "https://a b",
+            "https://u:secret@a",
+            "https://secret@a",
+            "https://a?secret",
+            "https://a/b?secret",
+            "https://a#secret",
+            "https://a/b#secret",
+            "https://a:",
+            "https://a:0",
+            "https://a:99999",
+            "https://a:b",
+            "https://a//b",
+            "https://a/../b",
+            "https://a/%2e%2E",
+        ] {
+            let complaint = BaseUrl::from_text(text).expect_err(text);
+            assert!(!complaint.contains("secret"), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn only_literal_hosts_are_addresses() {
+        let address = |text: &str| BaseUrl::from_text(text).unwrap().address();
+        assert!(address("http://127.0.0.1:1").is_some() && address("http://[::1]").is_some());
+        assert!(address("http://localhost").is_none());
+    }
+}

@@ -16,6 +16,7 @@ mod recover;
 mod respond;
 mod resumed;
 mod shape;
+mod share;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -26,8 +27,10 @@ pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
 pub use learn::{Lesson, head_of, learn};
 pub(crate) use next::effective;
 pub use next::{focus, next};
+pub use pinned::{names_revision, served};
 pub use probe::probe;
 pub use recover::{MOST_RESUMES, Recovery, recover};
 pub use respond::{ErrorReply, relay_fields, reply_fields, served_fields};
 pub use shape::{Shape, missing_span, shape, wanted};
+pub use share::shareable;
 pub use step::{Cut, Relay, Reply, Serve, Step, Terms};

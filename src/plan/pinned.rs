@@ -160,7 +160,7 @@ pub(super) fn not_found(read: &Read, authority: Option<&Told>) -> Step {
 }
 
 /// Whether an answer brings a listed revision.
-pub(super) fn served(pins: &[StrongETag], told: &Told) -> bool {
+pub fn served(pins: &[StrongETag], told: &Told) -> bool {
     matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _)) && names_listed(pins, &told.heard)
 }
 
@@ -172,7 +172,7 @@ fn pins_of(told: &Told) -> Vec<StrongETag> {
 }
 
 /// Whether a served answer can be a revision's blocks; if not it is handed on.
-pub(super) fn names_revision(told: &Told, terms: &Terms) -> bool {
+pub fn names_revision(told: &Told, terms: &Terms) -> bool {
     let keepable = told
         .heard
         .found()

@@ -10,6 +10,7 @@ pub mod forward;
 pub mod query;
 pub mod ranges;
 pub mod refusal;
+pub mod routes;
 pub mod strict;
 pub mod target;
 

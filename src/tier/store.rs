@@ -43,6 +43,12 @@ pub enum GaveUp {
     /// More or fewer bytes were offered than the block has.
     #[error("length")]
     Length,
+    /// Key, tag and head are more than every block can carry, so that it could not be replayed.
+    #[error("head too large")]
+    HeadTooLarge,
+    /// What is stored under the revision was contradicted while the fill went on.
+    #[error("forgotten")]
+    Forgotten,
 }
 
 /// What is known of an object besides its blocks.
@@ -131,6 +137,32 @@ pub trait Tail: Send + Sync + fmt::Debug {
     /// A non-empty prefix of `range` (positions of the object, within the block): waits until its first byte is
     /// written. [`Miss::GivenUp`] once the fill was given up. Stays readable after the block was published.
     fn read(&self, range: ByteRange) -> BoxFuture<'_, Result<Bytes, Miss>>;
+}
+
+impl Miss {
+    /// The name in metrics, logs and reasons.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Absent => "absent",
+            Self::Damaged => "damaged",
+            Self::Fault => "fault",
+            Self::GivenUp => "given-up",
+        }
+    }
+}
+
+impl GaveUp {
+    /// The name in metrics, logs and reasons.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::OverBudget => "over-budget",
+            Self::NoSpace => "no-space",
+            Self::Fault => "fault",
+            Self::Length => "length",
+            Self::HeadTooLarge => "head-too-large",
+            Self::Forgotten => "forgotten",
+        }
+    }
 }
 
 impl Known {

@@ -37,9 +37,8 @@ pub(super) fn listeners(
     let admin = section(admin).address.map_or(ADMIN, |address| address.0);
     claim(admin, &YamlPath::root().key("admin").key("address"), &mut taken, notes);
     // Nothing follows from listeners that are themselves in doubt.
-    let forward = listeners
-        .as_ref()
-        .is_none_or(|list| list.iter().any(|listener| listener.forward));
+    let sure = listeners.as_deref().filter(|_| !notes.is_doubtful(&path));
+    let forward = sure.is_none_or(|list| list.iter().any(|listener| listener.forward));
     Doors {
         listeners,
         admin,

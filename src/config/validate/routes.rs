@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::tiers::{Tier, Tiers};
 use super::{bounded, elements, required_leaf, section};
 use crate::config::bounds;
-use crate::config::choice::{Auth, DialectWord, Discovery, Writes};
+use crate::config::choice::{self, Auth, Discovery, Writes};
 use crate::config::fault::{Notes, nearest};
 use crate::config::file;
 use crate::config::locate::YamlPath;
@@ -265,12 +265,12 @@ fn auth_ttl(ttl: Option<Timespan>, auth: Option<Auth>, path: &YamlPath, notes: &
     ttl
 }
 
-fn dialect(word: Option<DialectWord>, authority: &Upstream, path: &YamlPath, notes: &mut Notes) -> Option<Dialect> {
+fn dialect(word: Option<choice::Dialect>, authority: &Upstream, path: &YamlPath, notes: &mut Notes) -> Option<Dialect> {
     let s3 = matches!(authority, Upstream::S3(_));
-    match word.unwrap_or(DialectWord::Auto) {
-        DialectWord::S3 => Some(Dialect::S3),
-        DialectWord::Auto if s3 => Some(Dialect::S3),
-        DialectWord::Http if s3 => {
+    match word.unwrap_or(choice::Dialect::Auto) {
+        choice::Dialect::S3 => Some(Dialect::S3),
+        choice::Dialect::Auto if s3 => Some(Dialect::S3),
+        choice::Dialect::Http if s3 => {
             notes.fault(
                 path,
                 "the authority is S3, whose clients expect its dialect",
@@ -278,7 +278,7 @@ fn dialect(word: Option<DialectWord>, authority: &Upstream, path: &YamlPath, not
             );
             None
         }
-        DialectWord::Auto | DialectWord::Http => Some(Dialect::Http),
+        choice::Dialect::Auto | choice::Dialect::Http => Some(Dialect::Http),
     }
 }
 

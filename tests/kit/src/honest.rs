@@ -52,7 +52,6 @@ pub(crate) fn judge(headers: &HeaderMap, now: Validators<'_>) -> Verdict {
 }
 
 /// Whether `If-Range` lets the range stand (9110 13.1.5): a strong tag that is equal, or the very date.
-#[cfg_attr(not(test), expect(dead_code, reason = "for the scripted origin, which comes next"))]
 pub(crate) fn if_range(headers: &HeaderMap, now: Validators<'_>) -> bool {
     let Some(value) = headers.get(IF_RANGE) else {
         return true;

@@ -71,10 +71,3 @@ where
     drop(listener);
     connections.shutdown().await;
 }
-
-/// Closes with RST instead of FIN: what was sent and not yet read may be lost, as with a process that died.
-pub(crate) fn reset(stream: TcpStream) -> io::Result<()> {
-    stream.set_zero_linger()?;
-    drop(stream);
-    Ok(())
-}

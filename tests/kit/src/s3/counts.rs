@@ -1,14 +1,15 @@
-//! What the S3 server counts: questions by operation, answers by status, bytes that really left.
+//! What the S3 server counts: questions by operation, answers by status, bytes that really left. And the last heads it saw.
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Uri, header};
+use http::{HeaderMap, Method, Request, Uri, header};
 use http_body::{Body, Frame, SizeHint};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll, ready};
+use tokio::sync::watch;
 
 /// An operation of the S3 API, as far as the kit tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +105,26 @@ impl Counts {
     }
 }
 
+/// A request as it came, signature and all.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub op: Op,
+    pub method: Method,
+    pub uri: Uri,
+    pub headers: HeaderMap,
+}
+
+impl Asked {
+    /// The first line of a field, if it is text.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// Of a server that is measured nobody looks at the heads.
+const KEPT_HEADS: usize = 1024;
+
 /// The live counters; clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Counters(Arc<Live>);
@@ -111,8 +132,9 @@ pub struct Counters(Arc<Live>);
 #[derive(Debug, Default)]
 struct Live {
     counts: Mutex<Counts>,
+    asked: Mutex<VecDeque<Asked>>,
     body_bytes: AtomicU64,
-    in_flight: AtomicU64,
+    in_flight: watch::Sender<u64>,
 }
 
 impl Counters {
@@ -120,19 +142,38 @@ impl Counters {
     pub fn snapshot(&self) -> Counts {
         Counts {
             body_bytes: self.0.body_bytes.load(Relaxed),
-            in_flight: self.0.in_flight.load(Relaxed),
+            in_flight: *self.0.in_flight.borrow(),
             ..self.0.counts.lock().clone()
         }
+    }
+
+    /// The last heads, oldest first.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.0.asked.lock().iter().cloned().collect()
+    }
+
+    /// Resolves when nothing is in flight: a client may have its answer before the server has let go of it.
+    pub async fn idle(&self) {
+        // Fails only when the sender is gone, and `self` holds it.
+        let _ = self.0.in_flight.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Back to zero, but for what is in flight.
     pub fn reset(&self) {
         *self.0.counts.lock() = Counts::default();
+        self.0.asked.lock().clear();
         self.0.body_bytes.store(0, Relaxed);
     }
 
-    pub(crate) fn begin(&self, op: Op, headers: &HeaderMap) -> InFlight {
-        self.0.in_flight.fetch_add(1, Relaxed);
+    pub(crate) fn begin<B>(&self, request: &Request<B>) -> InFlight {
+        let (method, uri, headers) = (
+            request.method().clone(),
+            request.uri().clone(),
+            request.headers().clone(),
+        );
+        let op = Op::of(&method, &uri);
+        self.0.in_flight.send_modify(|count| *count += 1);
         let mut counts = self.0.counts.lock();
         *counts.by_op.entry(op).or_default() += 1;
         if op == Op::GetObject {
@@ -144,6 +185,16 @@ impl Counters {
             }) += 1;
         }
         drop(counts);
+        let mut asked = self.0.asked.lock();
+        if asked.len() == KEPT_HEADS {
+            asked.pop_front();
+        }
+        asked.push_back(Asked {
+            op,
+            method,
+            uri,
+            headers,
+        });
         InFlight(Arc::clone(&self.0))
     }
 }
@@ -160,7 +211,7 @@ impl InFlight {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Relaxed);
+        self.0.in_flight.send_modify(|count| *count -= 1);
     }
 }
 

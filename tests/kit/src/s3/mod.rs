@@ -13,8 +13,8 @@ mod reads;
 mod store;
 mod writes;
 
-pub use counts::{Counters, Counts, Op};
-pub use object::{Content, Object};
+pub use counts::{Asked, Counters, Counts, Op};
+pub use object::Object;
 pub use store::Store;
 
 use crate::gate::Gate;
@@ -189,8 +189,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Metered<s3s::Body>>, Infallible> {
-    let op = Op::of(request.method(), request.uri());
-    let in_flight = shared.counters.begin(op, request.headers());
+    let in_flight = shared.counters.begin(&request);
     shared.before.pass().await;
     let refusal = shared.next_refusal();
     let mut response = match refusal {

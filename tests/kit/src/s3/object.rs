@@ -1,51 +1,13 @@
-//! One revision of an object: its content, made on the fly or held, and the fields that answers replay.
+//! One revision of an object: its content, its tag, its parts, and the fields that answers replay.
 
+use crate::content::{Content, wall_clock};
 use crate::pattern::Pattern;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use http_body::{Body, Frame, SizeHint};
 use md5::{Digest, Md5};
-use std::convert::Infallible;
 use std::fmt::Write;
 use std::ops::Range;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::SystemTime;
-
-/// What an object consists of.
-#[derive(Clone, Debug)]
-pub enum Content {
-    Bytes(Bytes),
-    /// Generated while it is sent: 4 GiB take no memory.
-    Pattern {
-        pattern: Pattern,
-        size: u64,
-    },
-}
-
-impl Content {
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => u64::try_from(bytes.len()).unwrap_or(u64::MAX),
-            Self::Pattern { size, .. } => *size,
-        }
-    }
-
-    /// A piece of it; empty where it lies outside.
-    #[must_use]
-    pub fn slice(&self, range: Range<u64>) -> Bytes {
-        let end = range.end.min(self.size());
-        let start = range.start.min(end);
-        match self {
-            Self::Bytes(bytes) => {
-                let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
-                bytes.slice(at(start)..at(end))
-            }
-            Self::Pattern { pattern, .. } => pattern.bytes(start..end),
-        }
-    }
-}
 
 /// A revision. It never changes; an overwrite puts another in its place.
 #[derive(Clone, Debug)]
@@ -144,15 +106,6 @@ impl Object {
     }
 }
 
-/// Last-Modified is a date, so the kit asks the wall clock; nothing is measured by it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a server's Last-Modified is a date, and the kit has no clock of its own"
-)]
-fn wall_clock() -> SystemTime {
-    SystemTime::now()
-}
-
 /// The tag of a PUT.
 pub(crate) fn quoted_md5(bytes: &[u8]) -> String {
     quoted(&Md5::digest(bytes), "")
@@ -176,41 +129,4 @@ pub(crate) fn quoted(sum: &[u8], suffix: &str) -> String {
         let _ = write!(tag, "{byte:02x}");
     }
     tag + suffix + "\""
-}
-
-/// Sends a range of a content in pieces that are small enough to be cheap and large enough to be fast.
-#[derive(Debug)]
-pub(crate) struct ContentBody {
-    content: Content,
-    left: Range<u64>,
-}
-
-const PIECE: u64 = 128 << 10;
-
-impl ContentBody {
-    pub(crate) fn new(content: Content, range: Range<u64>) -> Self {
-        Self { content, left: range }
-    }
-}
-
-impl Body for ContentBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        if self.left.is_empty() {
-            return Poll::Ready(None);
-        }
-        let piece = self.left.start..self.left.end.min(self.left.start + PIECE);
-        self.left.start = piece.end;
-        Poll::Ready(Some(Ok(Frame::data(self.content.slice(piece)))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.left.is_empty()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.left.end.saturating_sub(self.left.start))
-    }
 }

@@ -4,8 +4,9 @@
 //! ranges where S3 ignores them, and has no way to tell a 206 that was asked for by HEAD or by `partNumber`.
 
 use super::counts::{Op, query};
-use super::object::{ContentBody, Object};
+use super::object::Object;
 use super::store::{Found, Store};
+use crate::content::ContentBody;
 use crate::honest::{NOT_MODIFIED_FIELDS, Span, Validators, Verdict, judge, span};
 use http::header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, IF_MATCH, LAST_MODIFIED, RANGE};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};

@@ -1,9 +1,11 @@
 //! What the S3 server holds: objects, their versions, uploads in progress.
 //!
 //! Every change is one step under one lock, so reads and writes are linearizable, as S3's are; a reader keeps the revision
-//! that it found. Buckets come into being by being named.
+//! that it found. Buckets come into being by being named, but a name that S3 would refuse (under 3 characters, capitals) is
+//! refused at the wire.
 
-use super::object::{Content, Md5Sum, Object, multipart_etag};
+use super::object::{Md5Sum, Object, multipart_etag};
+use crate::content::Content;
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use parking_lot::Mutex;

@@ -2,8 +2,9 @@
 //!
 //! Uploaded checksums are stored and replayed, not verified. Parts of an upload are joined in memory.
 
-use super::object::{Content, Md5Sum, Object, quoted};
+use super::object::{Md5Sum, Object, quoted};
 use super::store::{Refused, Store};
+use crate::content::Content;
 use crate::honest::{Validators, Verdict, judge};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;

@@ -1,5 +1,11 @@
 //! The configuration as a whole: what a text becomes, and which faults it has.
 
+mod faults;
+mod garbage;
+mod positions;
+mod quantities;
+mod rules;
+
 use std::time::Duration;
 
 use super::{AccessLog, Auth, Config, Dialect, Discovery, Role, Size, Target, Upstream, Writes};
@@ -85,4 +91,21 @@ fn the_example_of_the_interface_is_understood() {
     };
     assert!(matches!(&http.target, Target::Request { allow } if allow.len() == 1));
     assert_eq!((config.disks().len(), config.upstreams().len()), (1, 2));
+}
+
+/// The faults of the example after one change: of each the path and how the message begins.
+fn check(change: (&str, &str), expected: &[&str]) {
+    let (from, to) = change;
+    assert!(EXAMPLE.contains(from), "{from}");
+    let found = faults(&EXAMPLE.replacen(from, to, 1));
+    let as_expected = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| f.starts_with(e));
+    assert!(as_expected, "{to}\nfound {found:#?}\nexpected {expected:#?}");
+}
+
+fn faults(text: &str) -> Vec<String> {
+    let env = |name: &str| (name == "SET").then(|| "10".to_owned());
+    match Config::parse(text, &env) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.iter().map(ToString::to_string).collect(),
+    }
 }

@@ -1,0 +1,322 @@
+//! A block on its way to the disk: what is offered, what is written, how it ends.
+//!
+//! Owns: the state of one fill, shared by whoever offers, the thread that writes, and those who read its tail. Never:
+//! waits, touches a file; that is the writer's.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::object::{BlockIndex, ByteRange, Head, Revision};
+use crate::tier::store::{Claim, Fill, GaveUp, Tail};
+
+use super::Shared;
+use super::format::{Sums, footer_of, sealed_len, wide};
+use super::index::Reservation;
+use super::io::File;
+use super::name::{Name, RevisionHash};
+use super::stats::FillEnd;
+use super::tail::DiskTail;
+use super::writer::Job;
+
+/// What a chunk costs besides its bytes, so that many small ones are bounded as well.
+const CHUNK_COST: u64 = 64;
+
+/// One fill, as all who take part in it see it.
+#[derive(Debug)]
+pub(super) struct Filling {
+    pub(super) name: Name,
+    /// The bytes of the block, as positions of the object.
+    pub(super) range: ByteRange,
+    pub(super) footer: Vec<u8>,
+    /// The name of the file until it is published.
+    pub(super) tmp: String,
+    pub(super) queue: Mutex<Queue>,
+    /// Set by the writer before the first byte counts as written.
+    pub(super) file: OnceLock<Arc<File>>,
+    /// The checksums of what is written.
+    pub(super) sums: Mutex<Sums>,
+    pub(super) progress: watch::Sender<Progress>,
+    reservation: Mutex<Option<Reservation>>,
+    live: Arc<AtomicUsize>,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    pub(super) chunks: VecDeque<Bytes>,
+    /// Whether the writers have it in their hands or in their queue: then it need not be put there again.
+    pub(super) scheduled: bool,
+    /// Whether the last byte was offered.
+    pub(super) ending: bool,
+}
+
+/// How far a fill has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// So many bytes can be read from the file.
+    pub(super) written: u64,
+    /// The checksum of those in the last granule, if it is not full.
+    pub(super) partial: u64,
+    pub(super) end: Option<FillEnd>,
+}
+
+/// Bytes that were offered to all fills and are not yet written.
+#[derive(Debug)]
+pub(super) struct Budget {
+    limit: u64,
+    used: AtomicU64,
+}
+
+/// Offers bytes; the only one who does for its fill.
+#[derive(Debug)]
+pub(super) struct DiskFill {
+    shared: Arc<Shared>,
+    filling: Arc<Filling>,
+    offered: u64,
+    finished: bool,
+}
+
+impl Budget {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            used: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn take(&self, chunk: &Bytes) -> bool {
+        let cost = cost(chunk);
+        let take = |used: u64| used.checked_add(cost).filter(|used| *used <= self.limit);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .is_ok()
+    }
+
+    pub(super) fn give_back(&self, chunk: &Bytes) {
+        self.used.fetch_sub(cost(chunk), Ordering::Relaxed);
+    }
+}
+
+fn cost(chunk: &Bytes) -> u64 {
+    wide(chunk.len()) + CHUNK_COST
+}
+
+impl Shared {
+    /// Begins a fill, or counts why not.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        revision: &Revision,
+        head: &Head,
+        index: BlockIndex,
+        claim: Claim,
+    ) -> Result<DiskFill, GaveUp> {
+        let begun = self.try_begin(revision, head, index, claim);
+        match begun {
+            Ok(_) => {
+                self.counters.begun.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(why) => self.counters.fills.count(FillEnd::GaveUp(why)),
+        }
+        begun
+    }
+
+    fn try_begin(
+        self: &Arc<Self>,
+        revision: &Revision,
+        head: &Head,
+        index: BlockIndex,
+        claim: Claim,
+    ) -> Result<DiskFill, GaveUp> {
+        let now = (self.now)();
+        if self.health.is_sick(now) {
+            return Err(GaveUp::Fault);
+        }
+        if self.health.is_full(now) {
+            return Err(GaveUp::NoSpace);
+        }
+        if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.used() >= self.budget.limit {
+            return Err(GaveUp::OverBudget);
+        }
+        let hash = RevisionHash::of(revision, self.block_size);
+        let name = Name::block(hash, index).ok_or(GaveUp::Length)?;
+        let range = self.block_size.range_of(index, head.size()).ok_or(GaveUp::Length)?;
+        let footer = footer_of(revision, head, self.block_size, index).ok_or(GaveUp::HeadTooLarge)?;
+        let size = sealed_len(range.len(), &footer);
+        let reservation = self.index.reserve(name, hash, size, claim)?;
+        self.live.fetch_add(1, Ordering::Relaxed);
+        let filling = Filling {
+            name,
+            range,
+            footer,
+            tmp: self.next_tmp(),
+            queue: Mutex::default(),
+            file: OnceLock::new(),
+            sums: Mutex::default(),
+            progress: watch::Sender::default(),
+            reservation: Mutex::new(Some(reservation)),
+            live: Arc::clone(&self.live),
+        };
+        Ok(DiskFill {
+            shared: Arc::clone(self),
+            filling: Arc::new(filling),
+            offered: 0,
+            finished: false,
+        })
+    }
+
+    /// Ends a fill, unless it has ended; its file is removed by a writer.
+    pub(super) fn give_up(&self, filling: &Arc<Filling>, end: FillEnd) {
+        if filling.end(end) {
+            self.counters.fills.count(end);
+            self.schedule(filling);
+        }
+    }
+
+    /// Puts a fill into the hands of the writers, unless it is there. `false` if they have stopped.
+    fn schedule(&self, filling: &Arc<Filling>) -> bool {
+        let mut queue = filling.queue.lock();
+        if !queue.scheduled {
+            queue.scheduled = self.jobs.push(Job::Fill(Arc::clone(filling)));
+        }
+        queue.scheduled
+    }
+}
+
+impl Filling {
+    pub(super) fn ended(&self) -> Option<FillEnd> {
+        self.progress.borrow().end
+    }
+
+    /// Sets how it ended; the first word stands.
+    pub(super) fn end(&self, end: FillEnd) -> bool {
+        self.progress.send_if_modified(|progress| {
+            let first = progress.end.is_none();
+            progress.end = progress.end.or(Some(end));
+            first
+        })
+    }
+
+    pub(super) fn take_reservation(&self) -> Option<Reservation> {
+        self.reservation.lock().take()
+    }
+
+    pub(super) fn is_void(&self) -> bool {
+        self.reservation.lock().as_ref().is_none_or(Reservation::is_void)
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl DiskFill {
+    fn fail(&self, why: GaveUp) -> GaveUp {
+        self.shared.give_up(&self.filling, FillEnd::GaveUp(why));
+        why
+    }
+
+    fn gave_up(&self) -> Result<(), GaveUp> {
+        match self.filling.ended() {
+            None | Some(FillEnd::Published) => Ok(()),
+            Some(end) => Err(why(end)),
+        }
+    }
+}
+
+impl Fill for DiskFill {
+    fn offer(&mut self, bytes: &Bytes) -> Result<(), GaveUp> {
+        self.gave_up()?;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        if self.offered + wide(bytes.len()) > self.filling.range.len() {
+            return Err(self.fail(GaveUp::Length));
+        }
+        if !self.shared.budget.take(bytes) {
+            return Err(self.fail(GaveUp::OverBudget));
+        }
+        self.offered += wide(bytes.len());
+        self.filling.queue.lock().chunks.push_back(bytes.clone());
+        self.shared.schedule(&self.filling);
+        Ok(())
+    }
+
+    fn backlog(&self) -> u64 {
+        let progress = *self.filling.progress.borrow();
+        match progress.end {
+            None => self.offered.saturating_sub(progress.written),
+            Some(_) => 0,
+        }
+    }
+
+    fn drained(&self) -> BoxFuture<'static, ()> {
+        let mut progress = self.filling.progress.subscribe();
+        let before = progress.borrow_and_update().written;
+        let nothing = self.backlog() == 0;
+        Box::pin(async move {
+            if !nothing {
+                // An error means that the fill is gone, and its backlog with it.
+                let _ = progress.wait_for(|p| p.written > before || p.end.is_some()).await;
+            }
+        })
+    }
+
+    fn tail(&self) -> Arc<dyn Tail> {
+        Arc::new(DiskTail::new(&self.shared, &self.filling))
+    }
+
+    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<(), GaveUp>> {
+        self.finished = true;
+        if let Err(why) = self.gave_up() {
+            return Box::pin(std::future::ready(Err(why)));
+        }
+        if self.offered != self.filling.range.len() {
+            return Box::pin(std::future::ready(Err(self.fail(GaveUp::Length))));
+        }
+        self.filling.queue.lock().ending = true;
+        if !self.shared.schedule(&self.filling) {
+            self.fail(GaveUp::Fault);
+        }
+        let mut progress = self.filling.progress.subscribe();
+        // It goes on whether or not anybody waits; only its own end is awaited here, not that of the offering side.
+        let filling = Arc::clone(&self.filling);
+        Box::pin(async move {
+            let ended = progress.wait_for(|p| p.end.is_some()).await;
+            let end = ended.ok().and_then(|p| p.end);
+            drop(filling);
+            match end {
+                Some(FillEnd::Published) => Ok(()),
+                Some(end) => Err(why(end)),
+                None => Err(GaveUp::Fault),
+            }
+        })
+    }
+}
+
+impl Drop for DiskFill {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.shared.give_up(&self.filling, FillEnd::Dropped);
+        }
+    }
+}
+
+fn why(end: FillEnd) -> GaveUp {
+    match end {
+        FillEnd::GaveUp(why) => why,
+        // Nobody is left to be told of the former; the latter is no failure.
+        FillEnd::Dropped | FillEnd::Published => GaveUp::Fault,
+    }
+}

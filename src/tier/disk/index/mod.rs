@@ -1,0 +1,399 @@
+//! Which files exist, what they weigh, and who is evicted next. The directory is the truth; this is what is known of
+//! it, complete once `recover` has walked it.
+//!
+//! Owns: the capacity, the order of eviction, the queue of files to unlink. Never: touches a file. One lock, held for
+//! short and never across an await; the warm path of reads does not take it.
+
+mod lower;
+mod ranks;
+mod revisions;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
+
+use crate::object::{BlockIndex, BlockSpan};
+use crate::tier::store::{Claim, GaveUp};
+
+use super::format::narrow;
+use super::name::{Name, RevisionHash};
+use super::stats::{Counters, Evicted};
+use ranks::{Ranks, Victim};
+use revisions::{Holding, Revisions};
+
+/// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
+pub(super) const PAGE: u64 = 4 << 10;
+/// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
+/// count as proof that the block is popular.
+pub(super) const WINDOW: Duration = Duration::from_secs(10);
+/// At most so many files: about 150 bytes of memory each.
+const MOST_FILES: u32 = 1 << 20;
+/// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
+const MOST_DOOMED: usize = 4096;
+/// How many files are moved before others may have the lock.
+const BATCH: u32 = 256;
+
+/// How dear a file is; the lower is evicted first. Grace (`semantics.md`) is one more step between the first two, as
+/// soon as somebody tells it to the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Order {
+    /// Of a revision that is no longer current, or that only a pin asked for.
+    Former,
+    /// Found at start and not yet asked for: it may be of another block size, or of a route that is gone.
+    Unproven,
+    /// The rest.
+    Wanted,
+}
+
+/// What is kept of a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Slot {
+    pages: u32,
+    /// When the last use was counted, in seconds; zero: never.
+    counted: u32,
+}
+
+#[derive(Debug)]
+pub(super) struct Index {
+    state: Mutex<State>,
+    /// Signalled when there is something to unlink.
+    doomed: Condvar,
+    capacity: u64,
+    complete: AtomicBool,
+    /// How often something was forgotten: who opened a file before may have opened a forgotten one.
+    epoch: AtomicU64,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct State {
+    ranks: Ranks,
+    revisions: Revisions,
+    doomed: VecDeque<Name>,
+    /// Forgotten before the walk was complete: their files may still be found.
+    forgotten: HashSet<RevisionHash>,
+    closed: bool,
+}
+
+/// Space that a fill may use. Returns it when dropped.
+#[derive(Debug)]
+pub(super) struct Reservation {
+    index: Arc<Index>,
+    name: Name,
+    revision: RevisionHash,
+    pages: u32,
+    epoch: u64,
+}
+
+impl Index {
+    pub(super) fn new(capacity: u64, block_size: u64, counters: Arc<Counters>) -> Self {
+        let pages = u32::try_from(capacity / PAGE).unwrap_or(u32::MAX - 1);
+        let guess = narrow(capacity / block_size.max(1)).clamp(1 << 10, 1 << 20);
+        let state = State {
+            ranks: Ranks::new(pages, MOST_FILES, guess),
+            revisions: Revisions::default(),
+            doomed: VecDeque::new(),
+            forgotten: HashSet::new(),
+            closed: false,
+        };
+        Self {
+            state: Mutex::new(state),
+            doomed: Condvar::new(),
+            capacity: u64::from(pages) * PAGE,
+            complete: AtomicBool::new(false),
+            epoch: AtomicU64::new(0),
+            counters,
+        }
+    }
+
+    /// Whether all files of an earlier run are known: what is not here then does not exist.
+    pub(super) fn is_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// The walk is over.
+    pub(super) fn completed(&self) {
+        self.complete.store(true, Ordering::Release);
+        self.state.lock().forgotten = HashSet::new();
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn contains(&self, name: Name) -> bool {
+        self.state.lock().ranks.contains(name)
+    }
+
+    /// Whether it is worth to look for a file that is not in the index.
+    pub(super) fn may_exist(&self, name: Name) -> bool {
+        let state = self.state.lock();
+        let forgotten = || matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision));
+        state.ranks.contains(name) || (!self.is_complete() && !forgotten())
+    }
+
+    /// One flag for each block of a span.
+    pub(super) fn holds(&self, revision: RevisionHash, span: BlockSpan) -> Vec<bool> {
+        let mut held = Vec::with_capacity(narrow(span.len()));
+        let mut blocks = span.iter().peekable();
+        while blocks.peek().is_some() {
+            let state = self.state.lock();
+            let batch = blocks.by_ref().take(narrow(BATCH.into()));
+            held.extend(batch.map(|index| Name::block(revision, index).is_some_and(|name| state.ranks.contains(name))));
+        }
+        held
+    }
+
+    /// Some block of a revision, other than the ones in `except`.
+    pub(super) fn any_block(&self, revision: RevisionHash, except: &[BlockIndex]) -> Option<BlockIndex> {
+        let state = self.state.lock();
+        let highest = state.revisions.get(revision)?.highest;
+        let likely = [u64::from(highest)].into_iter();
+        let indices = likely.chain(0..=u64::from(highest)).take(4096);
+        let mut blocks = indices.map(BlockIndex::new).filter(|index| !except.contains(index));
+        blocks.find(|index| Name::block(revision, *index).is_some_and(|name| state.ranks.contains(name)))
+    }
+
+    /// Counts a use, once in [`WINDOW`].
+    pub(super) fn touch(&self, name: Name, now: Duration) {
+        let mut state = self.state.lock();
+        state.ranks.touch(name, seconds(now), seconds(WINDOW));
+    }
+
+    /// A file was found by its name, with its size. Returns whether it is to stay.
+    pub(super) fn found(&self, name: Name, size: u64) -> bool {
+        let mut state = self.state.lock();
+        if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
+            return false;
+        }
+        if !state.ranks.contains(name) {
+            state.insert(name, Slot::of(size), Order::Unproven);
+            let victims = state.ranks.trim();
+            self.doom(state, victims);
+        }
+        true
+    }
+
+    /// A record was written or read.
+    pub(super) fn record(&self, name: Name, size: u64) {
+        let mut state = self.state.lock();
+        state.insert(name, Slot::of(size), Order::Wanted);
+        let victims = state.ranks.trim();
+        self.doom(state, victims);
+    }
+
+    /// A file turned out to be gone or damaged.
+    pub(super) fn gone(&self, name: Name) {
+        self.state.lock().remove(name);
+    }
+
+    /// Ranks all blocks of a revision, those to come included.
+    pub(super) fn rank(&self, revision: RevisionHash, order: Order) {
+        let before = self.state.lock().revisions.set_order(revision, order);
+        for batch in batches(before.map(|holding| holding.highest)) {
+            let mut state = self.state.lock();
+            for name in batch.filter_map(|n| Name::block(revision, BlockIndex::new(n))) {
+                if let Some((slot, _)) = state.ranks.remove(name) {
+                    state.ranks.insert(name, slot, order);
+                }
+            }
+            let victims = state.ranks.trim();
+            self.doom(state, victims);
+        }
+    }
+
+    /// The first use of a file that was found at start proves it and its siblings.
+    pub(super) fn proven(&self, revision: RevisionHash) {
+        let holding = self.state.lock().revisions.get(revision);
+        if holding.is_some_and(|holding| holding.order == Order::Unproven) {
+            self.rank(revision, Order::Wanted);
+        }
+    }
+
+    /// Removes all blocks of a revision and voids its fills; the names of the blocks.
+    pub(super) fn forget(&self, revision: RevisionHash) -> Vec<Name> {
+        let mut names = Vec::new();
+        let holding = self.begin_to_forget(revision);
+        for batch in batches(holding.map(|holding| holding.highest)) {
+            let mut state = self.state.lock();
+            let batch = batch.filter_map(|n| Name::block(revision, BlockIndex::new(n)));
+            let removed = batch.filter_map(|name| Some((name, state.ranks.remove(name)?.0, Evicted::Forgotten)));
+            let victims: Vec<Victim> = removed.collect();
+            names.extend(victims.iter().map(|(name, _, _)| *name));
+            self.doom(state, victims);
+        }
+        names
+    }
+
+    fn begin_to_forget(&self, revision: RevisionHash) -> Option<Holding> {
+        let mut state = self.state.lock();
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        if !self.is_complete() {
+            state.forgotten.insert(revision);
+        }
+        state.revisions.forget(revision, epoch)
+    }
+
+    /// Reserves space for a block.
+    pub(super) fn reserve(
+        self: &Arc<Self>,
+        name: Name,
+        revision: RevisionHash,
+        size: u64,
+        claim: Claim,
+    ) -> Result<Reservation, GaveUp> {
+        let order = match claim {
+            Claim::Current => Order::Wanted,
+            Claim::Pinned => Order::Former,
+        };
+        if claim == Claim::Current {
+            self.rank(revision, order);
+        }
+        let pages = Slot::of(size).pages;
+        let mut state = self.state.lock();
+        if state.closed || state.doomed.len() >= MOST_DOOMED {
+            return Err(GaveUp::NoSpace);
+        }
+        let victims = state.ranks.reserve(pages, claim).ok_or(GaveUp::NoSpace)?;
+        state.revisions.add_fill(revision, order);
+        let epoch = self.epoch();
+        self.doom(state, victims);
+        Ok(Reservation {
+            index: Arc::clone(self),
+            name,
+            revision,
+            pages,
+            epoch,
+        })
+    }
+
+    /// Evicts a hundredth of the capacity, since the device is full.
+    pub(super) fn relieve(&self) {
+        let mut state = self.state.lock();
+        let victims = state.ranks.relieve(100);
+        self.doom(state, victims);
+    }
+
+    /// The next file to unlink; waits for one. `None` when closed.
+    pub(super) fn next_doomed(&self) -> Option<Name> {
+        let mut state = self.state.lock();
+        loop {
+            if let Some(name) = state.doomed.pop_front() {
+                return Some(name);
+            }
+            if state.closed {
+                return None;
+            }
+            self.doomed.wait(&mut state);
+        }
+    }
+
+    /// Nothing is begun any more, and who waits for something to unlink is let go after the last.
+    pub(super) fn close(&self) {
+        self.state.lock().closed = true;
+        self.doomed.notify_all();
+    }
+
+    /// Bytes and files here, and the capacity.
+    pub(super) fn usage(&self) -> (u64, u64, u64) {
+        let state = self.state.lock();
+        let files = u64::try_from(state.ranks.files()).unwrap_or(u64::MAX);
+        (state.ranks.pages() * PAGE, files, self.capacity)
+    }
+
+    /// Unlinks what was taken out of the ranks.
+    fn doom(&self, mut state: MutexGuard<'_, State>, victims: Vec<Victim>) {
+        if victims.is_empty() {
+            return;
+        }
+        for (name, _, why) in victims {
+            if let Some((revision, _)) = name.as_block() {
+                state.revisions.remove_block(revision);
+            }
+            self.counters.evicted.count(why);
+            state.doomed.push_back(name);
+        }
+        self.doomed.notify_one();
+    }
+}
+
+impl State {
+    fn insert(&mut self, name: Name, slot: Slot, otherwise: Order) {
+        self.remove(name);
+        let order = match name.as_block() {
+            Some((revision, number)) => self.revisions.add_block(revision, number, otherwise),
+            None => otherwise,
+        };
+        self.ranks.insert(name, slot, order);
+    }
+
+    fn remove(&mut self, name: Name) -> Option<Slot> {
+        let (slot, _) = self.ranks.remove(name)?;
+        if let Some((revision, _)) = name.as_block() {
+            self.revisions.remove_block(revision);
+        }
+        Some(slot)
+    }
+}
+
+impl Reservation {
+    /// Whether the revision was forgotten since.
+    pub(super) fn is_void(&self) -> bool {
+        let state = self.index.state.lock();
+        state.revisions.is_forgotten(self.revision, self.epoch)
+    }
+
+    /// The block is in its place and takes the space. `false` if the revision was forgotten meanwhile.
+    pub(super) fn publish(mut self) -> bool {
+        let index = Arc::clone(&self.index);
+        let mut state = index.state.lock();
+        if state.revisions.is_forgotten(self.revision, self.epoch) {
+            return false;
+        }
+        // The space passes from one to the other under one lock, so that nothing needs to be evicted for it.
+        let slot = Slot {
+            pages: std::mem::take(&mut self.pages),
+            counted: 0,
+        };
+        state.ranks.release(slot.pages);
+        state.insert(self.name, slot, Order::Wanted);
+        let victims = state.ranks.trim();
+        index.doom(state, victims);
+        true
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        let mut state = self.index.state.lock();
+        if self.pages > 0 {
+            state.ranks.release(self.pages);
+        }
+        state.revisions.remove_fill(self.revision);
+    }
+}
+
+impl Slot {
+    fn of(size: u64) -> Self {
+        Self {
+            pages: u32::try_from(size.div_ceil(PAGE)).unwrap_or(u32::MAX),
+            counted: 0,
+        }
+    }
+}
+
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
+}
+
+/// Numbers from zero to the highest, in pieces.
+fn batches(highest: Option<u32>) -> impl Iterator<Item = std::ops::RangeInclusive<u64>> {
+    let end = highest.map_or(0, |highest| u64::from(highest) + 1);
+    let step = u64::from(BATCH);
+    (0..end.div_ceil(step)).map(move |n| n * step..=((n + 1) * step - 1).min(end - 1))
+}

@@ -1,0 +1,258 @@
+//! What is known of objects: in memory at once, on disk soon after.
+//!
+//! Owns: the bounded cache of records, those that are not yet written, their files. Never: judges what is known; but it
+//! follows it, ranking the blocks of revisions that are current and those that were.
+
+use std::collections::HashMap;
+use std::hash::RandomState;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use rustix::io::Errno;
+
+use crate::object::{BlockSize, Current, ObjectHash, ObjectKey, Revision, StrongETag};
+use crate::tier::store::Known;
+
+use super::Shared;
+use super::format::{Record, narrow, wide};
+use super::index::Order;
+use super::io::Io;
+use super::name::{Name, RevisionHash};
+use super::stats::Fault;
+use super::writer::Job;
+
+/// How much memory the records take.
+const MEMORY: u64 = 32 << 20;
+/// How many records may wait to be written; the device is stuck if there are more.
+const MOST_DIRTY: usize = 16 << 10;
+/// How often a record is read again since another was learnt meanwhile.
+const LOADS: usize = 3;
+
+/// The records in memory.
+#[derive(Debug)]
+pub(super) struct Objects {
+    cache: Cache<ObjectHash, Arc<Record>, Weigh, RandomState>,
+    dirty: Mutex<Dirty>,
+}
+
+#[derive(Debug, Default)]
+struct Dirty {
+    records: HashMap<ObjectHash, Arc<Record>>,
+    /// How often something was learnt: what was read from disk before is old then.
+    learnt: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Weigh;
+
+impl Weighter<ObjectHash, Arc<Record>> for Weigh {
+    fn weight(&self, _: &ObjectHash, record: &Arc<Record>) -> u64 {
+        Record::weight(&record.key, &record.known)
+    }
+}
+
+impl Objects {
+    pub(super) fn new() -> Self {
+        Self {
+            cache: Cache::with(1 << 14, MEMORY, Weigh, RandomState::new(), Default::default()),
+            dirty: Mutex::default(),
+        }
+    }
+
+    /// What is in memory.
+    fn peek(&self, key: &ObjectKey) -> Option<Arc<Record>> {
+        let record = self.cache.get(&key.hash());
+        let record = record.or_else(|| self.dirty.lock().records.get(&key.hash()).cloned());
+        record.filter(|record| *record.key == *key.encoded())
+    }
+
+    /// Takes a record into memory. Whether it has to be put in the writers' queue.
+    fn learn(&self, object: ObjectHash, record: &Arc<Record>) -> Result<bool, ()> {
+        let mut dirty = self.dirty.lock();
+        dirty.learnt += 1;
+        self.cache.insert(object, Arc::clone(record));
+        let queued = dirty.records.contains_key(&object);
+        if !queued && dirty.records.len() >= MOST_DIRTY {
+            return Err(());
+        }
+        dirty.records.insert(object, Arc::clone(record));
+        Ok(!queued)
+    }
+
+    fn learnt(&self) -> u64 {
+        self.dirty.lock().learnt
+    }
+
+    /// Takes what was read from disk into memory, unless something was learnt since.
+    fn loaded(&self, object: ObjectHash, record: &Arc<Record>, learnt: u64) -> bool {
+        let dirty = self.dirty.lock();
+        if dirty.learnt == learnt {
+            self.cache.insert(object, Arc::clone(record));
+        }
+        dirty.learnt == learnt
+    }
+
+    fn next_dirty(&self, object: ObjectHash) -> Option<Arc<Record>> {
+        self.dirty.lock().records.get(&object).cloned()
+    }
+
+    /// A record was written. Whether there is a newer one by now.
+    fn written(&self, object: ObjectHash, record: &Arc<Record>) -> bool {
+        let mut dirty = self.dirty.lock();
+        let newer = dirty
+            .records
+            .get(&object)
+            .is_some_and(|newer| !Arc::ptr_eq(newer, record));
+        if !newer {
+            dirty.records.remove(&object);
+        }
+        newer
+    }
+}
+
+impl Shared {
+    pub(super) async fn known(self: &Arc<Self>, key: &ObjectKey) -> Known {
+        for _ in 0..LOADS {
+            if let Some(record) = self.objects.peek(key) {
+                return record.known.clone();
+            }
+            let name = Name::record(key.hash());
+            if !self.index.may_exist(name) {
+                return Known::UNKNOWN;
+            }
+            let learnt = self.objects.learnt();
+            let (shared, wanted) = (Arc::clone(self), key.clone());
+            let loaded = self.wait_for_device(move || shared.load_record(&wanted)).await;
+            let record = loaded.ok().flatten().map(Arc::new);
+            let Some(record) = record else {
+                return self
+                    .objects
+                    .peek(key)
+                    .map_or(Known::UNKNOWN, |record| record.known.clone());
+            };
+            if self.objects.loaded(key.hash(), &record, learnt) {
+                self.rank_revisions(key, None, &record.known);
+                return record.known.clone();
+            }
+        }
+        Known::UNKNOWN
+    }
+
+    pub(super) fn learn(&self, key: &ObjectKey, known: Known) {
+        let before = self.objects.peek(key);
+        let record = Arc::new(Record {
+            key: key.encoded().into(),
+            known,
+        });
+        match self.objects.learn(key.hash(), &record) {
+            Ok(true) => {
+                self.jobs.push(Job::Record(key.hash()));
+            }
+            Ok(false) => {}
+            Err(()) => self.fault(Fault::Slow),
+        }
+        self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
+    }
+
+    /// Blocks of the current revision are wanted, those of former ones are the first to go.
+    fn rank_revisions(&self, key: &ObjectKey, before: Option<&Known>, known: &Known) {
+        if before.is_some_and(|before| before.current == known.current && before.former == known.former) {
+            return;
+        }
+        let current = match &known.current {
+            Current::Is(tag) => Some(tag),
+            Current::None | Current::Unknown => None,
+        };
+        let former = known
+            .former
+            .iter()
+            .map(|(tag, _)| tag)
+            .filter(|tag| Some(*tag) != current);
+        for tag in former {
+            self.index.rank(hash_of(key, tag, self.block_size), Order::Former);
+        }
+        if let Some(tag) = current {
+            self.index.rank(hash_of(key, tag, self.block_size), Order::Wanted);
+        }
+    }
+
+    fn load_record(&self, key: &ObjectKey) -> Option<Record> {
+        let name = Name::record(key.hash());
+        match self.read_record(name) {
+            Ok((file, size)) => match Record::decode(&file) {
+                Ok(record) if *record.key == *key.encoded() => {
+                    self.index.record(name, size);
+                    Some(record)
+                }
+                _ => {
+                    self.fault(Fault::Damaged);
+                    self.drop_file_now(name);
+                    None
+                }
+            },
+            Err(Errno::NOENT) => {
+                self.index.gone(name);
+                self.find(name);
+                None
+            }
+            Err(errno) => {
+                self.fault(Fault::of(errno));
+                None
+            }
+        }
+    }
+
+    fn read_record(&self, name: Name) -> Io<(Vec<u8>, u64)> {
+        let (file, size) = self.files.open(name)?;
+        let mut bytes = vec![0; narrow(size.min(Record::MAX))];
+        let read = self.files.read(&file, &mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok((bytes, size))
+    }
+
+    /// The work of a writer for one record.
+    pub(super) fn write_record(&self, object: ObjectHash) {
+        let Some(record) = self.objects.next_dirty(object) else {
+            return;
+        };
+        let name = Name::record(object);
+        match self.replace_record(name, &record) {
+            Ok(size) => self.index.record(name, size),
+            Err(why) => {
+                if let Some(errno) = why {
+                    self.failed_to_write(errno);
+                }
+                // What is there now is old: after a restart, knowing nothing is better.
+                self.drop_file_now(name);
+            }
+        }
+        if self.objects.written(object, &record) {
+            self.jobs.push(Job::Record(object));
+        }
+    }
+
+    /// `Err(None)`: it is too large to be stored.
+    fn replace_record(&self, name: Name, record: &Record) -> Result<u64, Option<Errno>> {
+        let bytes = Record::encode(&record.key, &record.known).ok_or(None)?;
+        let tmp = self.tmp_names.next();
+        let written = self.files.create(&tmp).and_then(|file| {
+            self.write_all(&file, &[&bytes], 0)?;
+            self.files.publish(&tmp, name)
+        });
+        if written.is_err() {
+            // Ignored: the next start sweeps it.
+            let _ = self.files.discard(&tmp);
+        }
+        written.map(|()| wide(bytes.len())).map_err(Some)
+    }
+}
+
+fn hash_of(key: &ObjectKey, tag: &StrongETag, block_size: BlockSize) -> RevisionHash {
+    let revision = Revision {
+        key: key.clone(),
+        tag: tag.clone(),
+    };
+    RevisionHash::of(&revision, block_size)
+}

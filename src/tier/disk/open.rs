@@ -1,0 +1,131 @@
+//! Open block files with their footers, verified once and kept: the warm path of a read finds everything here.
+//!
+//! Owns: the bounded cache of open files. Never: reads data.
+
+use std::hash::RandomState;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+use rustix::io::Errno;
+
+use crate::object::{BlockIndex, BlockSize, ByteRange, Head, Revision};
+
+use super::format::{Footer, Geometry, Unreadable, narrow, wide};
+use super::index::WINDOW;
+use super::io::{File, Files};
+use super::name::Name;
+
+/// How much is read from the end of a file at first: footer and table of a 4 MiB block, nearly always.
+const END: u64 = 4 << 10;
+
+/// A block whose footer was verified.
+#[derive(Debug)]
+pub(super) struct OpenBlock {
+    pub(super) name: Name,
+    pub(super) file: Arc<File>,
+    pub(super) head: Arc<Head>,
+    /// The bytes that it holds, as positions of the object.
+    pub(super) range: ByteRange,
+    /// The checksums of the granules.
+    pub(super) table: Box<[u64]>,
+    revision: Revision,
+    /// When its use was counted last, in seconds.
+    counted: AtomicU32,
+}
+
+/// Why a block cannot be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotOpen {
+    /// The file is not what it is called.
+    Unreadable(Unreadable),
+    /// The file system says no.
+    Errno(Errno),
+}
+
+impl OpenBlock {
+    /// Opens and verifies; blocks.
+    pub(super) fn open(
+        files: &dyn Files,
+        name: Name,
+        revision: &Revision,
+        block_size: BlockSize,
+        index: BlockIndex,
+    ) -> Result<Self, NotOpen> {
+        let (file, size) = files.open(name).map_err(NotOpen::Errno)?;
+        let (geometry, footer) = read_footer(files, &file, size)?;
+        let foreign = NotOpen::Unreadable(Unreadable::Foreign);
+        if !footer.is(revision, block_size, index, geometry.data) {
+            return Err(foreign);
+        }
+        Ok(Self {
+            name,
+            file: Arc::new(file),
+            range: block_size.range_of(index, footer.head.size()).ok_or(foreign)?,
+            head: Arc::new(footer.head),
+            table: footer.table,
+            revision: revision.clone(),
+            counted: AtomicU32::new(0),
+        })
+    }
+
+    /// Whether it is of that revision: names are hashes, which may collide.
+    pub(super) fn is_of(&self, revision: &Revision) -> bool {
+        self.revision == *revision
+    }
+
+    /// Whether a use at that time is to be counted: not if one was within the window.
+    pub(super) fn counts(&self, now: Duration) -> bool {
+        let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1);
+        let counted = self.counted.load(Ordering::Relaxed);
+        let due = counted == 0 || u64::from(now.saturating_sub(counted)) >= WINDOW.as_secs();
+        if due {
+            self.counted.store(now, Ordering::Relaxed);
+        }
+        due
+    }
+}
+
+fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(Geometry, Footer), NotOpen> {
+    let read = |from: u64, length: u64| {
+        let mut bytes = vec![0; narrow(length)];
+        let read = files.read(file, &mut bytes, from).map_err(NotOpen::Errno)?;
+        if wide(read) == length {
+            Ok(bytes)
+        } else {
+            Err(NotOpen::Unreadable(Unreadable::Damaged))
+        }
+    };
+    let end = read(size.saturating_sub(END), size.min(END))?;
+    let geometry = Geometry::parse(&end, size).map_err(NotOpen::Unreadable)?;
+    let footer = match wide(end.len()).checked_sub(geometry.sealed()) {
+        Some(before) => geometry.open(end.get(narrow(before)..).unwrap_or_default()),
+        None => geometry.open(&read(geometry.data, geometry.sealed())?),
+    };
+    Ok((geometry, footer.map_err(NotOpen::Unreadable)?))
+}
+
+/// The bounded cache of open blocks, by name.
+#[derive(Debug)]
+pub(super) struct OpenFiles(Cache<Name, Arc<OpenBlock>, quick_cache::UnitWeighter, RandomState>);
+
+impl OpenFiles {
+    pub(super) fn new(most: usize) -> Self {
+        let (weighter, lifecycle) = (quick_cache::UnitWeighter, Default::default());
+        Self(Cache::with(most, wide(most), weighter, RandomState::new(), lifecycle))
+    }
+
+    pub(super) fn get(&self, name: Name) -> Option<Arc<OpenBlock>> {
+        self.0.get(&name)
+    }
+
+    pub(super) fn insert(&self, block: &Arc<OpenBlock>) {
+        self.0.insert(block.name, Arc::clone(block));
+    }
+
+    /// Closes a file as soon as nobody reads it.
+    pub(super) fn remove(&self, name: Name) {
+        self.0.remove(&name);
+    }
+}

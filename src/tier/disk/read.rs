@@ -1,0 +1,259 @@
+//! Reading blocks: what a range touches, verified before the first byte is returned.
+//!
+//! Owns: the warm path (one lookup, one `preadv2`, one checksum per granule) and the way through a blocking thread
+//! where the page cache does not have it all. Never: returns a byte whose granule did not check.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::object::{BlockIndex, ByteRange, Head, Revision};
+use crate::tier::store::Miss;
+
+use super::Shared;
+use super::format::{GRANULE, Unreadable, checksum, narrow, wide};
+use super::io::File;
+use super::name::{Name, RevisionHash};
+use super::open::{NotOpen, OpenBlock};
+use super::pool::Buffer;
+use super::stats::Fault;
+
+/// How many blocks of a revision are tried for a head before it counts as absent.
+const HEAD_TRIES: usize = 4;
+
+/// Whole granules of a file. The last one may be short, where the data ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Granules {
+    /// Position in the file.
+    pub(super) at: u64,
+    /// How many bytes.
+    pub(super) length: u64,
+}
+
+impl Granules {
+    /// Those that the bytes from `first` to before `end` touch, in data of that length; at most `limit` bytes.
+    pub(super) fn touched(first: u64, end: u64, data: u64, limit: u64) -> Self {
+        let at = first - first % GRANULE;
+        let end = end.next_multiple_of(GRANULE).min(data);
+        Self {
+            at,
+            length: (end - at).min(limit),
+        }
+    }
+
+    /// Whether the bytes have these checksums, from that of the first granule on.
+    pub(super) fn verify(bytes: &[u8], table: &[u64]) -> bool {
+        let mut granules = bytes.chunks(narrow(GRANULE)).zip(table);
+        bytes.len().div_ceil(narrow(GRANULE)) <= table.len() && granules.all(|(granule, crc)| checksum(granule) == *crc)
+    }
+
+    /// The number of the first granule.
+    pub(super) fn first(self) -> usize {
+        narrow(self.at / GRANULE)
+    }
+}
+
+impl Shared {
+    pub(super) async fn read(
+        self: &Arc<Self>,
+        revision: &Revision,
+        index: BlockIndex,
+        range: ByteRange,
+    ) -> Result<Bytes, Miss> {
+        let hash = RevisionHash::of(revision, self.block_size);
+        let name = Name::block(hash, index).ok_or(Miss::Absent)?;
+        let block = match self.open.get(name) {
+            Some(block) if block.is_of(revision) => block,
+            _ => Box::pin(self.open_block(name, revision, index)).await?,
+        };
+        let now = (self.now)();
+        if block.counts(now) {
+            self.index.touch(name, now);
+        }
+        self.read_open(&block, range).await
+    }
+
+    /// The head that a block of the revision carries.
+    pub(super) async fn head_of_block(self: &Arc<Self>, revision: &Revision) -> Result<Arc<Head>, Miss> {
+        let hash = RevisionHash::of(revision, self.block_size);
+        let mut tried = Vec::new();
+        let mut miss = Miss::Absent;
+        while tried.len() < HEAD_TRIES {
+            let first = || (tried.is_empty() && !self.index.is_complete()).then_some(BlockIndex::new(0));
+            let Some(index) = self.index.any_block(hash, &tried).or_else(first) else {
+                break;
+            };
+            tried.push(index);
+            let name = Name::block(hash, index).ok_or(Miss::Absent)?;
+            match self.open.get(name) {
+                Some(block) if block.is_of(revision) => return Ok(Arc::clone(&block.head)),
+                _ => {}
+            }
+            match self.open_block(name, revision, index).await {
+                Ok(block) => return Ok(Arc::clone(&block.head)),
+                Err(why) => miss = why,
+            }
+        }
+        Err(miss)
+    }
+
+    async fn read_open(self: &Arc<Self>, block: &OpenBlock, range: ByteRange) -> Result<Bytes, Miss> {
+        // A range outside of the block means another length than the block's head tells: not what is asked for.
+        let wanted = range
+            .intersect(block.range)
+            .filter(|wanted| wanted.first() == range.first());
+        let wanted = wanted.ok_or(Miss::Absent)?;
+        let (first, end) = (wanted.first() - block.range.first(), wanted.end() - block.range.first());
+        let granules = Granules::touched(first, end, block.range.len(), self.pool.limit());
+        let (buffer, granules) = self.load(&block.file, granules).await?;
+        let bytes = buffer.bytes().get(..narrow(granules.length)).unwrap_or_default();
+        let table = block.table.get(granules.first()..).unwrap_or_default();
+        if bytes.is_empty() || !Granules::verify(bytes, table) {
+            self.fault(Fault::Damaged);
+            self.drop_file(block.name).await;
+            return Err(Miss::Damaged);
+        }
+        let end = end.min(granules.at + granules.length);
+        Ok(buffer.into_bytes(narrow(first - granules.at)..narrow(end - granules.at)))
+    }
+
+    /// Reads granules, as many of them as there is memory for. What the file does not have reads as it may; the
+    /// checksums tell.
+    pub(super) async fn load(&self, file: &Arc<File>, granules: Granules) -> Result<(Buffer, Granules), Miss> {
+        let mut buffer = match self.pool.take(granules.length) {
+            Some(buffer) => buffer,
+            None => Box::pin(self.pool.take_spare()).await,
+        };
+        let granules = Granules {
+            length: granules.length.min(buffer.len()),
+            ..granules
+        };
+        let length = narrow(granules.length);
+        let into = buffer.bytes_mut().get_mut(..length).unwrap_or_default();
+        // Whatever it fails with, the blocking way meets again and reports.
+        let read = self.files.read_now(file, into, granules.at).unwrap_or(0);
+        if read < length {
+            buffer = Box::pin(self.load_rest(file, granules, buffer, read)).await?;
+        }
+        Ok((buffer, granules))
+    }
+
+    async fn load_rest(
+        &self,
+        file: &Arc<File>,
+        granules: Granules,
+        mut buffer: Buffer,
+        done: usize,
+    ) -> Result<Buffer, Miss> {
+        self.counters.waited.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let (files, file) = (Arc::clone(&self.files), Arc::clone(file));
+        let read = self.wait_for_device(move || {
+            let rest = buffer.bytes_mut().get_mut(done..narrow(granules.length));
+            let read = files.read(&file, rest.unwrap_or_default(), granules.at + wide(done));
+            read.map(|read| {
+                // A file that was cut short must not look whole by what the buffer held before.
+                let missing = buffer.bytes_mut().get_mut(done + read..).unwrap_or_default();
+                missing.fill(0);
+                buffer
+            })
+        });
+        match read.await? {
+            Ok(buffer) => {
+                self.health.worked();
+                Ok(buffer)
+            }
+            Err(errno) => {
+                self.fault(Fault::of(errno));
+                Err(Miss::Fault)
+            }
+        }
+    }
+
+    /// Opens a block that is not in the cache of open files.
+    async fn open_block(
+        self: &Arc<Self>,
+        name: Name,
+        revision: &Revision,
+        index: BlockIndex,
+    ) -> Result<Arc<OpenBlock>, Miss> {
+        if !self.index.may_exist(name) {
+            return Err(Miss::Absent);
+        }
+        let epoch = self.index.epoch();
+        let (shared, wanted) = (Arc::clone(self), revision.clone());
+        let open = move || shared.open_now(name, &wanted, index);
+        let block = self.wait_for_device(open).await??;
+        self.open.insert(&block);
+        // Between opening and inserting, the file may have been evicted, or its revision forgotten. Neither finds the
+        // open file any more, and an evicted one would hold its space.
+        if epoch != self.index.epoch() {
+            self.open.remove(name);
+            return Err(Miss::Absent);
+        }
+        if !self.index.contains(name) {
+            self.open.remove(name);
+        }
+        Ok(block)
+    }
+
+    fn open_now(&self, name: Name, revision: &Revision, index: BlockIndex) -> Result<Arc<OpenBlock>, Miss> {
+        match OpenBlock::open(&*self.files, name, revision, self.block_size, index) {
+            Ok(block) => {
+                self.health.worked();
+                if !self.index.contains(name) {
+                    self.find(name);
+                }
+                if let Some((hash, _)) = name.as_block() {
+                    self.index.proven(hash);
+                }
+                Ok(Arc::new(block))
+            }
+            Err(NotOpen::Errno(errno)) if errno == rustix::io::Errno::NOENT => {
+                self.index.gone(name);
+                self.find(name);
+                Err(Miss::Absent)
+            }
+            Err(NotOpen::Errno(errno)) => {
+                self.fault(Fault::of(errno));
+                Err(Miss::Fault)
+            }
+            Err(NotOpen::Unreadable(why)) => {
+                self.fault(Fault::Damaged);
+                self.drop_file_now(name);
+                Err(match why {
+                    Unreadable::Damaged => Miss::Damaged,
+                    Unreadable::Foreign => Miss::Absent,
+                })
+            }
+        }
+    }
+
+    /// Removes a file that is not what it is called.
+    async fn drop_file(self: &Arc<Self>, name: Name) {
+        self.open.remove(name);
+        self.index.gone(name);
+        let shared = Arc::clone(self);
+        // Should the device hang, the file stays, and is removed when it is read again.
+        let _ = self.wait_for_device(move || shared.drop_file_now(name)).await;
+    }
+
+    pub(super) fn drop_file_now(&self, name: Name) {
+        if let Err(errno) = self.files.remove(name)
+            && errno != rustix::io::Errno::NOENT
+        {
+            self.fault(Fault::of(errno));
+        }
+        self.index.gone(name);
+        self.find(name);
+    }
+
+    /// Takes a file into the index if there is one: it may have been published since it was found missing.
+    pub(super) fn find(&self, name: Name) {
+        if let Ok(size) = self.files.size(name)
+            && !self.index.found(name, size)
+        {
+            // Ignored: it is removed for being forgotten, and would be again when it is found the next time.
+            let _ = self.files.remove(name);
+        }
+    }
+}

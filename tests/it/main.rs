@@ -1,0 +1,6 @@
+//! Integration tests: one binary, a module per behaviour.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod command_line;
+mod config;
