@@ -11,6 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderValue;
 use prometheus::Registry;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -19,12 +20,12 @@ use crate::clock::Clock;
 use crate::config::{self, Auth, Config, Dialect, Discovery, Target, TierName, Upstream as Tier};
 use crate::fetch::{Parts, Route};
 use crate::metrics::{DiskSnapshot, Metrics};
-use crate::net::{ClientConfig, Guard, Resolver};
+use crate::net::{ClientConfig, Guard, Reach, Resolver};
 use crate::object::BlockSize;
 use crate::plan::Terms;
-use crate::proxy::{Bound, Door, Front, Gate, Through};
+use crate::proxy::{Admin, AskReady, Bound, Door, Front, Gate, Readiness, Through};
 use crate::request::Rules;
-use crate::tier::disk::{Disk, DiskConfig, OpenError};
+use crate::tier::disk::{Disk, DiskConfig, OpenError, Usable};
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig, S3TierFault, StaticKeys};
 use crate::tier::store::BlockStore;
@@ -45,11 +46,11 @@ pub struct App {
     front: Front<Door>,
     listeners: Vec<Bound>,
     admin: Admin,
+    metrics: Arc<Metrics>,
+    ready: AskReady,
+    reaches: Vec<Arc<Reach>>,
     addresses: Vec<SocketAddr>,
     tasks: TaskTracker,
-    shutdown: Duration,
-    /// Dropped last: their threads write what was finished.
-    _disks: Vec<Arc<Disk>>,
 }
 
 /// Why a sidecar does not start. An upstream that cannot be reached is no reason.
@@ -103,6 +104,7 @@ impl App {
         let maker = Maker {
             config: &config,
             surroundings,
+            me: &me,
             metrics: &metrics,
             tasks: &tasks,
         };
@@ -111,7 +113,7 @@ impl App {
             .iter()
             .map(|route| maker.gate(route, &disks, &tiers))
             .collect();
-        let front = Front::new(&config, Door::new(gates, me), &metrics);
+        let front = Front::new(&config, Door::new(gates, me.clone()), &metrics);
         let mut listeners = Vec::new();
         let mut addresses = Vec::new();
         for listen in &config.listen {
@@ -123,17 +125,18 @@ impl App {
             );
             listeners.push(bound);
         }
-        let disks: Vec<Arc<Disk>> = disks.into_values().collect();
-        let admin = Admin::bind(config.admin, metrics).await;
-        let admin = admin.map_err(|error| StartError::Bind(config.admin, error))?;
+        let admin = Admin::new(config.admin).map_err(|error| StartError::Bind(config.admin, error))?;
+        let reaches = reaches(&config);
+        let ready = readiness(disks, reaches.clone());
         Ok(Self {
             front,
             listeners,
             admin,
+            metrics,
+            ready,
+            reaches,
             addresses,
             tasks,
-            shutdown: config.shutdown,
-            _disks: disks,
         })
     }
 
@@ -143,26 +146,27 @@ impl App {
     }
 
     /// Where metrics and health are.
-    pub fn admin_address(&self) -> SocketAddr {
+    pub fn admin_address(&self) -> io::Result<SocketAddr> {
         self.admin.address()
     }
 
     /// Runs until `stop`, then until requests in flight have ended, at most for the configured time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let stopping = CancellationToken::new();
-        let front = self.front.run(self.listeners, stopping.clone());
-        let admin_stops = CancellationToken::new();
-        let admin = self.admin.run(admin_stops.clone());
-        let clients = async {
+        let (stopping, ended) = (CancellationToken::new(), CancellationToken::new());
+        let clients = self.front.run(self.listeners, stopping.clone());
+        let admin = self.admin.run(self.metrics, self.ready, ended.clone());
+        let stopped = async {
             stop.await;
             stopping.cancel();
         };
+        let mut watches: JoinSet<()> = self.reaches.into_iter().map(Reach::watch).collect();
         let served = async {
-            tokio::join!(front, clients);
+            tokio::join!(clients, stopped);
             // Blocks that nobody follows any more are not worth waiting for; those being published take a moment.
             self.tasks.close();
-            let _ = tokio::time::timeout(self.shutdown.min(FLIGHTS_END), self.tasks.wait()).await;
-            admin_stops.cancel();
+            let _ = tokio::time::timeout(FLIGHTS_END, self.tasks.wait()).await;
+            watches.shutdown().await;
+            ended.cancel();
         };
         tokio::join!(admin, served);
     }
@@ -170,6 +174,42 @@ impl App {
 
 /// How long flights without readers may take to notice that they are not needed.
 const FLIGHTS_END: Duration = Duration::from_secs(2);
+
+/// The endpoints that the operator named. Those of AWS and of a proxy's clients are not ours to knock at.
+fn reaches(config: &Config) -> Vec<Arc<Reach>> {
+    let endpoints = config.upstreams().into_iter().filter_map(|tier| {
+        let url = match &**tier {
+            Tier::Http(http) => match &http.target {
+                Target::Url(url) => url,
+                Target::Request { .. } => return None,
+            },
+            Tier::S3(s3) => s3.endpoint.as_ref()?,
+        };
+        Some(Reach::new(
+            tier.name().as_str(),
+            url.host(),
+            url.port(),
+            tier.common().timeouts.connect,
+        ))
+    });
+    endpoints.map(Arc::new).collect()
+}
+
+/// Requests are answered whatever happens to disks and upstreams, if worse than usual.
+fn readiness(disks: HashMap<TierName, Arc<Disk>>, reaches: Vec<Arc<Reach>>) -> AskReady {
+    Arc::new(move || {
+        let sick = disks.iter().filter_map(|(name, disk)| match disk.usable() {
+            Usable::Ok => None,
+            Usable::Degraded(why) => Some(format!("tier {}: {why}", name.as_str())),
+        });
+        let trouble: Vec<String> = sick.chain(reaches.iter().filter_map(|reach| reach.trouble())).collect();
+        if trouble.is_empty() {
+            Readiness::Ready
+        } else {
+            Readiness::Degraded(trouble)
+        }
+    })
+}
 
 /// This process in Via. The name alone would make a chain of sidecars with the default name look like a loop, so the
 /// comment tells one process from another (RFC 9110 7.6.3).
@@ -308,6 +348,7 @@ async fn s3_tier(
 struct Maker<'a> {
     config: &'a Config,
     surroundings: Surroundings,
+    me: &'a HeaderValue,
     metrics: &'a Arc<Metrics>,
     tasks: &'a TaskTracker,
 }
@@ -383,21 +424,8 @@ impl Maker<'_> {
             guard: guard(&http.target),
             resolver: Resolver::new(timeouts.connect),
             timeouts,
+            via: self.me.clone(),
             tasks: self.tasks.clone(),
         })
-    }
-}
-
-// STUB
-struct Admin(SocketAddr);
-impl Admin {
-    async fn bind(at: SocketAddr, _m: Arc<Metrics>) -> io::Result<Self> {
-        Ok(Self(at))
-    }
-    fn address(&self) -> SocketAddr {
-        self.0
-    }
-    async fn run(self, t: CancellationToken) {
-        t.cancelled().await
     }
 }

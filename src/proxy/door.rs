@@ -115,23 +115,23 @@ impl Service for Door {
             return Refused::LOOP.decision(None, &request);
         }
         match self.find(&request) {
-            Ok((gate, place)) => gate.decide(request, place),
+            Ok((gate, place)) => gate.decide(&request, &place),
             Err(refused) => refused.decision(None, &request),
         }
     }
 }
 
 impl Gate {
-    fn decide(self: Arc<Self>, request: Request, place: Place) -> Decision {
+    fn decide(&self, request: &Request, place: &Place) -> Decision {
         let class = classify(&request.method, place.query.as_deref(), &request.fields, self.rules);
         let nothing_named = self.rules.s3_authority && matches!(place.path.as_str(), "" | "/");
         match class {
-            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, &request),
-            Class::Read(read) => self.read(*read, &request, &place),
-            Class::Refuse(why) => self.refuse(why, &request),
+            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, request),
+            Class::Read(read) => self.read(*read, request, place),
+            Class::Refuse(why) => self.refuse(why, request),
             Class::Pass(why) => self.pass(why, request, place),
             // The edge answers CONNECT itself.
-            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, &request),
+            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, request),
         }
     }
 
@@ -169,9 +169,9 @@ impl Gate {
         }
     }
 
-    fn pass(&self, why: Pass, request: Request, place: Place) -> Decision {
+    fn pass(&self, why: Pass, request: &Request, place: &Place) -> Decision {
         let Some(through) = &self.through else {
-            return self.refuse(Refuse::ShapeNotAllowed(why), &request);
+            return self.refuse(Refuse::ShapeNotAllowed(why), request);
         };
         // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
         let named = if self.rules.s3_dialect {
@@ -179,8 +179,8 @@ impl Gate {
         } else {
             place.query.as_deref()
         };
-        let written = writes(&request.method).then(|| (self.route.clone(), self.key(&place, named)));
-        let to = through.to(why, &request, &place, written);
+        let written = writes(&request.method).then(|| (self.route.clone(), self.key(place, named)));
+        let to = through.to(why, request, place, written);
         Decision {
             route: Some(self.metrics.clone()),
             class: "pass",

@@ -76,7 +76,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
         ctx: &mut Ctx,
     ) -> Result<()> {
         match &ctx.passing {
-            Some(passing) => passing.request(request, &self.instance),
+            Some(passing) => passing.request(request),
             None => Err(carrier(Fault::Internal)),
         }
     }
@@ -100,6 +100,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         }
         if session.is_process_shutting_down() {
             session.set_keepalive(None);
+        }
+        if let (Some(date), Some(conn)) = (answer.headers.get(header::DATE), conn(session)) {
+            conn.keep_date(date.clone());
         }
         let Some(passing) = &ctx.passing else { return Ok(()) };
         passing.answer(answer, &self.instance)?;

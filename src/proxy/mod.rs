@@ -4,9 +4,11 @@
 //! Never: decides what is answered; a [`Service`] does.
 
 mod access;
+mod admin;
 mod chunks;
 mod conn;
 mod ctx;
+mod date;
 mod door;
 mod edge;
 mod errors;
@@ -19,11 +21,13 @@ mod pass;
 mod refused;
 mod serve;
 mod service;
+mod socket;
 mod through;
 
 #[cfg(test)]
 mod tests;
 
+pub use admin::{Admin, AskReady, Readiness};
 pub use conn::Origin;
 pub use door::{Door, Gate};
 pub use head::Head;

@@ -27,6 +27,7 @@ pub(super) struct Passing {
     tls: Option<Box<str>>,
     host: HeaderValue,
     path_and_query: Box<str>,
+    via: HeaderValue,
     pin: Option<Vec<StrongETag>>,
     timeouts: TierTimeouts,
     fwd: &'static str,
@@ -57,6 +58,7 @@ impl Passing {
             tls: to.tls,
             host: to.host,
             path_and_query: to.path_and_query,
+            via: to.via,
             pin: to.pin,
             timeouts: to.timeouts,
             fwd: to.fwd,
@@ -130,10 +132,10 @@ impl Passing {
     }
 
     /// Hop-by-hop fields are gone already.
-    pub(super) fn request(&self, request: &mut RequestHeader, instance: &str) -> Result<()> {
+    pub(super) fn request(&self, request: &mut RequestHeader) -> Result<()> {
         request.set_raw_path(self.path_and_query.as_bytes())?;
         request.insert_header(header::HOST, self.host.clone())?;
-        request.append_header(header::VIA, via(self.client_version, instance))?;
+        request.append_header(header::VIA, self.via.clone())?;
         Ok(())
     }
 

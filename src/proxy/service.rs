@@ -101,6 +101,8 @@ pub struct PassTo {
     pub host: HeaderValue,
     /// What follows the first line's method; begins with a slash.
     pub path_and_query: Box<str>,
+    /// What this process adds to Via; by it a loop is known.
+    pub via: HeaderValue,
     /// The tags of If-Match: a 2xx to a GET must carry one of them.
     pub pin: Option<Vec<StrongETag>>,
     /// The bounds of its waits.

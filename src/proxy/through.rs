@@ -26,6 +26,8 @@ pub struct Through {
     pub resolver: Resolver,
     /// The bounds of waits.
     pub timeouts: TierTimeouts,
+    /// What this process adds to Via.
+    pub via: HeaderValue,
     /// Runs what has to be learnt after a write, even if its client has left.
     pub tasks: TaskTracker,
 }
@@ -73,6 +75,7 @@ impl Through {
             tls: authority.secure.then(|| authority.host.to_string().into_boxed_str()),
             host: HeaderValue::from_str(&authority.host_field).unwrap_or(HeaderValue::from_static("")),
             path_and_query,
+            via: self.via.clone(),
             pin,
             timeouts: self.timeouts,
             fwd: if why == Pass::Method { "method" } else { "bypass" },

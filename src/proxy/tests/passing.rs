@@ -27,6 +27,7 @@ fn to(addresses: Result<Vec<SocketAddr>, Unresolved>) -> PassTo {
         },
         fwd: "method",
         detail: "method",
+        via: HeaderValue::from_static("1.1 pinstripe"),
         answered: None,
     }
 }
@@ -45,7 +46,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: \"e\"\r\n\r\nok"
 
 #[tokio::test]
 async fn requests_and_answers_go_on_as_they_came() {
-    let answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Own: 1\r\nConnection: close, X-Hop\r\nX-Hop: 2\r\n\
+    let answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Own: 1\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                  Connection: close, X-Hop\r\nX-Hop: 2\r\n\
                   Keep-Alive: timeout=5\r\nVia: 1.1 inner\r\nCache-Status: inner; hit\r\n\r\nok";
     let (house, upstream) = passed(vec![("0\r\n\r\n", answer)]).await;
     let mut wire = house.wire().await;
@@ -62,6 +64,7 @@ async fn requests_and_answers_go_on_as_they_came() {
         (answer.field("keep-alive"), answer.field("connection")),
         (None, Some("keep-alive"))
     );
+    assert_eq!(answer.field("date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
     let all = |name: &str| {
         answer
             .head
