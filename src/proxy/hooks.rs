@@ -17,6 +17,7 @@ use super::errors::{Fault, carrier};
 use super::pass::{Passing, retry};
 use super::serve;
 use super::service::Service;
+use crate::object::Cause;
 
 #[async_trait]
 impl<S: Service> ProxyHttp for Edge<S> {
@@ -52,8 +53,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         match ctx.passing.as_ref().and_then(Passing::peer) {
             Some(peer) => Ok(Box::new(peer)),
             None => {
-                ctx.fault = Some(Fault::NoAddress);
-                Err(carrier(Fault::NoAddress))
+                let fault = Fault::Upstream(Cause::NoAddress);
+                ctx.fault = Some(fault);
+                Err(carrier(fault))
             }
         }
     }
