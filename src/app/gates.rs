@@ -60,7 +60,7 @@ impl Maker<'_> {
             },
             authority: authority.authority_id(),
             route: Route::new(parts),
-            through: self.through(authority),
+            through: self.through(authority, tiers),
             metrics: Arc::new(self.metrics.route(route.name.as_str())),
         }
     }
@@ -84,11 +84,11 @@ impl Maker<'_> {
             .iter()
             .filter_map(|tier| Some((tier.name(), tiers.get(tier.name())?)));
         named
-            .map(|(name, tier)| (tier.clone(), self.metrics.tier(name.as_str())))
+            .map(|(name, tier)| (tier.upstream.clone(), self.metrics.tier(name.as_str())))
             .collect()
     }
 
-    fn through(&self, authority: &Tier) -> Option<Through> {
+    fn through(&self, authority: &Tier, tiers: &Tiers) -> Option<Through> {
         let Tier::Http(http) = authority else { return None };
         let base = match &http.target {
             Target::Url(url) => Some(url.clone()),
@@ -100,6 +100,7 @@ impl Maker<'_> {
             guard: guard(&http.target),
             resolver: Resolver::new(timeouts.connect),
             timeouts,
+            roots: tiers.get(authority.name()).and_then(|made| made.roots.clone()),
             via: self.me.clone(),
             tasks: self.tasks.clone(),
         })

@@ -8,23 +8,32 @@ use http::HeaderValue;
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
 use crate::net::{ClientConfig, Guard};
+use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
 use crate::tier::upstream::Upstream;
 
 /// Upstreams by name.
-pub(super) type Tiers = HashMap<TierName, Arc<dyn Upstream>>;
+pub(super) type Tiers = HashMap<TierName, Made>;
+
+/// An upstream, and what pass-through to it needs besides.
+pub(super) struct Made {
+    pub(super) upstream: Arc<dyn Upstream>,
+    /// The tier's own CA certificates.
+    pub(super) roots: Option<Roots>,
+}
 
 /// Makes all of them; nothing is connected yet.
 pub(super) async fn make(config: &Config, surroundings: &Surroundings, me: &HeaderValue) -> Result<Tiers, StartError> {
     let mut tiers = Tiers::new();
     for tier in config.upstreams() {
         let client = client_config(tier.common()).await?;
-        let made: Arc<dyn Upstream> = match &**tier {
+        let roots = client.ca_pem.as_deref().and_then(Roots::new);
+        let upstream: Arc<dyn Upstream> = match &**tier {
             Tier::Http(http) => Arc::new(http_tier(http, client, surroundings, me)?),
             Tier::S3(s3) => Arc::new(s3_tier(s3, client, surroundings, me).await?),
         };
-        tiers.insert(tier.name().clone(), made);
+        tiers.insert(tier.name().clone(), Made { upstream, roots });
     }
     Ok(tiers)
 }
