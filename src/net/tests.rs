@@ -13,7 +13,7 @@ use super::listener::{Listener, Step, say};
 use super::{Client, ClientConfig, Guard, Transfer};
 use crate::object::{Cause, Cut};
 
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(10);
 
 fn config() -> ClientConfig {
