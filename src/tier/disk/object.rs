@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use crate::object::{BlockSize, Current, ObjectHash, ObjectKey, Revision, StrongETag};
 use crate::tier::store::Known;
 
-use super::Shared;
 use super::format::{Record, narrow, wide};
 use super::index::Order;
 use super::io::Io;
 use super::name::{Name, RevisionHash};
+use super::shared::Shared;
 use super::stats::Fault;
 use super::writer::Job;
 
@@ -214,11 +214,17 @@ impl Shared {
 
     /// The work of a writer for one record.
     pub(super) fn write_record(&self, object: ObjectHash) {
-        let Some(record) = self.objects.next_dirty(object) else {
-            return;
-        };
+        while let Some(record) = self.objects.next_dirty(object) {
+            self.write_one(object, &record);
+            if !self.objects.written(object, &record) {
+                return;
+            }
+        }
+    }
+
+    fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
-        match self.replace_record(name, &record) {
+        match self.replace_record(name, record) {
             Ok(size) => self.index.record(name, size),
             Err(why) => {
                 if let Some(errno) = why {
@@ -227,9 +233,6 @@ impl Shared {
                 // What is there now is old: after a restart, knowing nothing is better.
                 self.drop_file_now(name);
             }
-        }
-        if self.objects.written(object, &record) {
-            self.jobs.push(Job::Record(object));
         }
     }
 

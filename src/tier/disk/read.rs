@@ -10,12 +10,12 @@ use bytes::Bytes;
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
 use crate::tier::store::Miss;
 
-use super::Shared;
 use super::format::{GRANULE, Unreadable, checksum, narrow, wide};
 use super::io::File;
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, OpenBlock};
 use super::pool::Buffer;
+use super::shared::Shared;
 use super::stats::Fault;
 
 /// How many blocks of a revision are tried for a head before it counts as absent.

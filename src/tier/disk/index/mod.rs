@@ -6,9 +6,11 @@
 
 mod lower;
 mod ranks;
+mod reservation;
 mod revisions;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use crate::tier::store::{Claim, GaveUp};
 
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
-use super::stats::{Counters, Evicted};
+use super::stats::Counters;
 use ranks::{Ranks, Victim};
-use revisions::{Holding, Revisions};
+pub(super) use reservation::Reservation;
+use revisions::Revisions;
 
 /// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
 pub(super) const PAGE: u64 = 4 << 10;
@@ -78,16 +81,6 @@ struct State {
     /// Forgotten before the walk was complete: their files may still be found.
     forgotten: HashSet<RevisionHash>,
     closed: bool,
-}
-
-/// Space that a fill may use. Returns it when dropped.
-#[derive(Debug)]
-pub(super) struct Reservation {
-    index: Arc<Index>,
-    name: Name,
-    revision: RevisionHash,
-    pages: u32,
-    epoch: u64,
 }
 
 impl Index {
@@ -192,53 +185,6 @@ impl Index {
         self.state.lock().remove(name);
     }
 
-    /// Ranks all blocks of a revision, those to come included.
-    pub(super) fn rank(&self, revision: RevisionHash, order: Order) {
-        let before = self.state.lock().revisions.set_order(revision, order);
-        for batch in batches(before.map(|holding| holding.highest)) {
-            let mut state = self.state.lock();
-            for name in batch.filter_map(|n| Name::block(revision, BlockIndex::new(n))) {
-                if let Some((slot, _)) = state.ranks.remove(name) {
-                    state.ranks.insert(name, slot, order);
-                }
-            }
-            let victims = state.ranks.trim();
-            self.doom(state, victims);
-        }
-    }
-
-    /// The first use of a file that was found at start proves it and its siblings.
-    pub(super) fn proven(&self, revision: RevisionHash) {
-        let holding = self.state.lock().revisions.get(revision);
-        if holding.is_some_and(|holding| holding.order == Order::Unproven) {
-            self.rank(revision, Order::Wanted);
-        }
-    }
-
-    /// Removes all blocks of a revision and voids its fills; the names of the blocks.
-    pub(super) fn forget(&self, revision: RevisionHash) -> Vec<Name> {
-        let mut names = Vec::new();
-        let holding = self.begin_to_forget(revision);
-        for batch in batches(holding.map(|holding| holding.highest)) {
-            let mut state = self.state.lock();
-            let batch = batch.filter_map(|n| Name::block(revision, BlockIndex::new(n)));
-            let removed = batch.filter_map(|name| Some((name, state.ranks.remove(name)?.0, Evicted::Forgotten)));
-            let victims: Vec<Victim> = removed.collect();
-            names.extend(victims.iter().map(|(name, _, _)| *name));
-            self.doom(state, victims);
-        }
-        names
-    }
-
-    fn begin_to_forget(&self, revision: RevisionHash) -> Option<Holding> {
-        let mut state = self.state.lock();
-        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        if !self.is_complete() {
-            state.forgotten.insert(revision);
-        }
-        state.revisions.forget(revision, epoch)
-    }
-
     /// Reserves space for a block.
     pub(super) fn reserve(
         self: &Arc<Self>,
@@ -263,13 +209,7 @@ impl Index {
         state.revisions.add_fill(revision, order);
         let epoch = self.epoch();
         self.doom(state, victims);
-        Ok(Reservation {
-            index: Arc::clone(self),
-            name,
-            revision,
-            pages,
-            epoch,
-        })
+        Ok(Reservation::new(self, name, revision, pages, epoch))
     }
 
     /// Evicts a hundredth of the capacity, since the device is full.
@@ -341,43 +281,6 @@ impl State {
     }
 }
 
-impl Reservation {
-    /// Whether the revision was forgotten since.
-    pub(super) fn is_void(&self) -> bool {
-        let state = self.index.state.lock();
-        state.revisions.is_forgotten(self.revision, self.epoch)
-    }
-
-    /// The block is in its place and takes the space. `false` if the revision was forgotten meanwhile.
-    pub(super) fn publish(mut self) -> bool {
-        let index = Arc::clone(&self.index);
-        let mut state = index.state.lock();
-        if state.revisions.is_forgotten(self.revision, self.epoch) {
-            return false;
-        }
-        // The space passes from one to the other under one lock, so that nothing needs to be evicted for it.
-        let slot = Slot {
-            pages: std::mem::take(&mut self.pages),
-            counted: 0,
-        };
-        state.ranks.release(slot.pages);
-        state.insert(self.name, slot, Order::Wanted);
-        let victims = state.ranks.trim();
-        index.doom(state, victims);
-        true
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        let mut state = self.index.state.lock();
-        if self.pages > 0 {
-            state.ranks.release(self.pages);
-        }
-        state.revisions.remove_fill(self.revision);
-    }
-}
-
 impl Slot {
     fn of(size: u64) -> Self {
         Self {
@@ -389,11 +292,4 @@ impl Slot {
 
 fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Numbers from zero to the highest, in pieces.
-fn batches(highest: Option<u32>) -> impl Iterator<Item = std::ops::RangeInclusive<u64>> {
-    let end = highest.map_or(0, |highest| u64::from(highest) + 1);
-    let step = u64::from(BATCH);
-    (0..end.div_ceil(step)).map(move |n| n * step..=((n + 1) * step - 1).min(end - 1))
 }

@@ -1,0 +1,182 @@
+//! What all parts of a disk share, and what of its answers needs no module of its own.
+//!
+//! Owns: putting the parts together. Never: starts a thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use rustix::io::Errno;
+
+use crate::object::{BlockSize, BlockSpan, Current, Head, Revision};
+use crate::tier::store::Miss;
+
+use super::blocking::Blocking;
+use super::fill::Budget;
+use super::health::Health;
+use super::index::Index;
+use super::io::Files;
+use super::name::{Name, RevisionHash};
+use super::object::Objects;
+use super::open::OpenFiles;
+use super::pool::Pool;
+use super::stats::{Counters, Degraded, Fault, Label};
+use super::writer::{Jobs, TmpNames};
+use super::{DiskConfig, Monotonic, format, io};
+
+/// What all parts of a disk share.
+pub(super) struct Shared {
+    pub(super) block_size: BlockSize,
+    pub(super) files: Arc<dyn Files>,
+    pub(super) index: Arc<Index>,
+    pub(super) open: OpenFiles,
+    pub(super) pool: Arc<Pool>,
+    pub(super) blocking: Blocking,
+    pub(super) objects: Objects,
+    pub(super) jobs: Jobs,
+    pub(super) budget: Arc<Budget>,
+    pub(super) live: Arc<AtomicUsize>,
+    pub(super) limits: Limits,
+    pub(super) tmp_names: TmpNames,
+    pub(super) health: Health,
+    pub(super) counters: Arc<Counters>,
+    pub(super) now: Monotonic,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shares of the limit on open files.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) open: usize,
+    pub(super) fills: usize,
+}
+
+impl Limits {
+    /// Most of the descriptors are for connections.
+    fn of(open_files: u64) -> Self {
+        let open_files = format::narrow(open_files);
+        Self {
+            open: (open_files / 4).clamp(64, 4096),
+            fills: (open_files / 8).clamp(16, 1024),
+        }
+    }
+}
+
+/// How many blocks are looked for before the walk has found them.
+const LOOK_FOR: usize = 1024;
+
+impl Shared {
+    pub(super) fn new(config: &DiskConfig, files: Arc<dyn Files>, now: Monotonic) -> Self {
+        let counters = Arc::new(Counters::default());
+        let limits = Limits::of(io::open_files_limit());
+        let block_size = config.block_size;
+        let index = Index::new(config.capacity, block_size.bytes(), Arc::clone(&counters));
+        Self {
+            block_size,
+            files,
+            index: Arc::new(index),
+            open: OpenFiles::new(limits.open),
+            pool: Pool::new(config.read_budget),
+            blocking: Blocking::new(),
+            objects: Objects::new(),
+            jobs: Jobs::default(),
+            budget: Arc::new(Budget::new(config.fill_budget)),
+            live: Arc::default(),
+            limits,
+            tmp_names: TmpNames::default(),
+            health: Health::default(),
+            counters,
+            now,
+        }
+    }
+
+    pub(super) fn next_tmp(&self) -> String {
+        self.tmp_names.next()
+    }
+
+    pub(super) fn fault(&self, fault: Fault) {
+        self.fault_degrades(fault);
+    }
+
+    /// Counts a fault. Says if it made the device one to be left alone.
+    pub(super) fn fault_degrades(&self, fault: Fault) -> Option<Degraded> {
+        self.counters.faults.count(fault);
+        let degraded = self.health.failed(fault, (self.now)());
+        if let Some(why) = degraded {
+            tracing::warn!(fault = fault.label(), "the disk tier is degraded: {why}");
+        }
+        degraded
+    }
+
+    /// Runs what may wait for the device on a blocking thread, unless the device is sick.
+    pub(super) async fn wait_for_device<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Miss> {
+        if self.health.is_sick((self.now)()) {
+            return Err(Miss::Fault);
+        }
+        let result = self.blocking.run(call).await;
+        if result.is_err() {
+            self.fault(Fault::Slow);
+        }
+        result
+    }
+
+    /// The work of the evicting thread.
+    pub(super) fn unlink_doomed(&self) {
+        while let Some(name) = self.index.next_doomed() {
+            self.open.remove(name);
+            // It may have been stored anew since.
+            if self.index.contains(name) {
+                continue;
+            }
+            match self.files.remove(name) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => self.fault(Fault::of(errno)),
+            }
+        }
+    }
+
+    pub(super) async fn head(self: &Arc<Self>, revision: &Revision) -> Result<Arc<Head>, Miss> {
+        let known = self.known(&revision.key).await;
+        match (known.current, known.head) {
+            (Current::Is(tag), Some(head)) if tag == revision.tag => Ok(head),
+            _ => self.head_of_block(revision).await,
+        }
+    }
+
+    pub(super) fn forget(&self, revision: &Revision) {
+        let hash = RevisionHash::of(revision, self.block_size);
+        for name in self.index.forget(hash) {
+            self.open.remove(name);
+        }
+    }
+
+    pub(super) async fn holds(self: &Arc<Self>, revision: &Revision, span: BlockSpan) -> Vec<bool> {
+        let hash = RevisionHash::of(revision, self.block_size);
+        let complete = self.index.is_complete();
+        let held = self.index.holds(hash, span);
+        if complete || held.iter().all(|held| *held) {
+            return held;
+        }
+        let shared = Arc::clone(self);
+        let looked = self.wait_for_device(move || {
+            let missing = span.iter().zip(&held).filter(|(_, held)| !**held);
+            for (index, _) in missing.take(LOOK_FOR) {
+                let name = Name::block(hash, index).filter(|name| shared.index.may_exist(*name));
+                name.into_iter().for_each(|name| shared.find(name));
+            }
+        });
+        // Without a look, what was found so far stands.
+        let _ = looked.await;
+        self.index.holds(hash, span)
+    }
+}
