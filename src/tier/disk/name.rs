@@ -38,6 +38,14 @@ impl RevisionHash {
     }
 }
 
+impl RevisionHash {
+    /// The directory that all blocks of the revision are in.
+    pub(super) fn directory(self) -> String {
+        let [first, ..] = self.0;
+        format!("{first:02x}")
+    }
+}
+
 impl Name {
     /// A name that no file has.
     pub(super) const NONE: Self = Self {

@@ -156,6 +156,29 @@ impl Shared {
         self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
     }
 
+    /// Drops the head of a revision that was contradicted. That it is current stands, if that is at hand; else nothing
+    /// is known from now on, which costs a question.
+    pub(super) fn forget_head(&self, revision: &Revision) {
+        let key = &revision.key;
+        let known = match self.objects.peek(key) {
+            None if self.index.may_exist(Name::record(key.hash())) => Known::UNKNOWN,
+            Some(record)
+                if record
+                    .known
+                    .head
+                    .as_ref()
+                    .is_some_and(|head| *head.tag() == revision.tag) =>
+            {
+                Known {
+                    head: None,
+                    ..record.known.clone()
+                }
+            }
+            None | Some(_) => return,
+        };
+        self.learn(key, known);
+    }
+
     /// Blocks of the current revision are wanted, those of former ones are the first to go.
     fn rank_revisions(&self, key: &ObjectKey, before: Option<&Known>, known: &Known) {
         if before.is_some_and(|before| before.current == known.current && before.former == known.former) {

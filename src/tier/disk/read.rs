@@ -78,9 +78,9 @@ impl Shared {
         let hash = RevisionHash::of(revision, self.block_size);
         let mut tried = Vec::new();
         let mut miss = Miss::Absent;
+        self.seek(hash).await;
         while tried.len() < HEAD_TRIES {
-            let first = || (tried.is_empty() && !self.index.is_complete()).then_some(BlockIndex::new(0));
-            let Some(index) = self.index.any_block(hash, &tried).or_else(first) else {
+            let Some(index) = self.index.any_block(hash, &tried) else {
                 break;
             };
             tried.push(index);

@@ -14,7 +14,7 @@ use crate::tier::store::Miss;
 use super::blocking::Blocking;
 use super::fill::Budget;
 use super::health::Health;
-use super::index::Index;
+use super::index::{Doomed, Index};
 use super::io::Files;
 use super::name::{Name, RevisionHash};
 use super::object::Objects;
@@ -68,9 +68,6 @@ impl Limits {
         }
     }
 }
-
-/// How many blocks are looked for before the walk has found them.
-const LOOK_FOR: usize = 1024;
 
 impl Shared {
     pub(super) fn new(config: &DiskConfig, files: Arc<dyn Files>, now: Monotonic) -> Self {
@@ -132,17 +129,55 @@ impl Shared {
 
     /// The work of the evicting thread.
     pub(super) fn unlink_doomed(&self) {
-        while let Some(name) = self.index.next_doomed() {
-            self.open.remove(name);
-            // It may have been stored anew since.
-            if self.index.contains(name) {
-                continue;
-            }
-            match self.files.remove(name) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => self.fault(Fault::of(errno)),
+        while let Some(doomed) = self.index.next_doomed() {
+            match doomed {
+                Doomed::File(name) => {
+                    self.open.remove(name);
+                    self.unlink(name);
+                }
+                Doomed::Revision(revision) => self.each_block(revision, |name| self.unlink(name)),
             }
         }
+    }
+
+    fn unlink(&self, name: Name) {
+        // It may have been stored anew since.
+        if self.index.contains(name) {
+            return;
+        }
+        match self.files.remove(name) {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => self.fault(Fault::of(errno)),
+        }
+    }
+
+    /// Every block of a revision that is in its directory.
+    fn each_block(&self, revision: RevisionHash, mut each: impl FnMut(Name)) {
+        let directory = revision.directory();
+        let listed = self.files.list(&directory, &mut |file| {
+            let name = Name::parse(&directory, file);
+            let ours = name.filter(|name| name.as_block().is_some_and(|(of, _)| of == revision));
+            ours.into_iter().for_each(&mut each);
+            true
+        });
+        match listed {
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) => self.fault(Fault::of(errno)),
+        }
+    }
+
+    /// Makes sure that all files of a revision are in the index, also while the walk has not found them.
+    pub(super) async fn seek(self: &Arc<Self>, revision: RevisionHash) {
+        if !self.index.may_hide(revision) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        let sought = self.wait_for_device(move || {
+            shared.each_block(revision, |name| shared.find(name));
+            shared.index.sought(revision);
+        });
+        // Without, what was found so far stands.
+        let _ = sought.await;
     }
 
     pub(super) async fn head(self: &Arc<Self>, revision: &Revision) -> Result<Arc<Head>, Miss> {
@@ -158,25 +193,16 @@ impl Shared {
         for name in self.index.forget(hash) {
             self.open.remove(name);
         }
+        self.forget_head(revision);
     }
 
     pub(super) async fn holds(self: &Arc<Self>, revision: &Revision, span: BlockSpan) -> Vec<bool> {
         let hash = RevisionHash::of(revision, self.block_size);
-        let complete = self.index.is_complete();
         let held = self.index.holds(hash, span);
-        if complete || held.iter().all(|held| *held) {
+        if held.iter().all(|held| *held) || !self.index.may_hide(hash) {
             return held;
         }
-        let shared = Arc::clone(self);
-        let looked = self.wait_for_device(move || {
-            let missing = span.iter().zip(&held).filter(|(_, held)| !**held);
-            for (index, _) in missing.take(LOOK_FOR) {
-                let name = Name::block(hash, index).filter(|name| shared.index.may_exist(*name));
-                name.into_iter().for_each(|name| shared.find(name));
-            }
-        });
-        // Without a look, what was found so far stands.
-        let _ = looked.await;
+        self.seek(hash).await;
         self.index.holds(hash, span)
     }
 }

@@ -38,6 +38,8 @@ pub(super) const WINDOW: Duration = Duration::from_secs(10);
 const MOST_FILES: u32 = 1 << 20;
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
+/// How many revisions are remembered to have been sought; others are sought again.
+const MOST_SOUGHT: usize = 4096;
 /// How many files are moved before others may have the lock.
 const BATCH: u32 = 256;
 
@@ -61,6 +63,15 @@ struct Slot {
     counted: u32,
 }
 
+/// What is to be unlinked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doomed {
+    /// A file that was in the index.
+    File(Name),
+    /// All blocks of a revision that the walk has not found yet.
+    Revision(RevisionHash),
+}
+
 #[derive(Debug)]
 pub(super) struct Index {
     state: Mutex<State>,
@@ -77,9 +88,11 @@ pub(super) struct Index {
 struct State {
     ranks: Ranks,
     revisions: Revisions,
-    doomed: VecDeque<Name>,
+    doomed: VecDeque<Doomed>,
     /// Forgotten before the walk was complete: their files may still be found.
     forgotten: HashSet<RevisionHash>,
+    /// Revisions whose files were all found before the walk was complete.
+    sought: HashSet<RevisionHash>,
     closed: bool,
 }
 
@@ -92,6 +105,7 @@ impl Index {
             revisions: Revisions::default(),
             doomed: VecDeque::new(),
             forgotten: HashSet::new(),
+            sought: HashSet::new(),
             closed: false,
         };
         Self {
@@ -112,7 +126,8 @@ impl Index {
     /// The walk is over.
     pub(super) fn completed(&self) {
         self.complete.store(true, Ordering::Release);
-        self.state.lock().forgotten = HashSet::new();
+        let mut state = self.state.lock();
+        (state.forgotten, state.sought) = Default::default();
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -126,8 +141,22 @@ impl Index {
     /// Whether it is worth to look for a file that is not in the index.
     pub(super) fn may_exist(&self, name: Name) -> bool {
         let state = self.state.lock();
-        let forgotten = || matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision));
-        state.ranks.contains(name) || (!self.is_complete() && !forgotten())
+        let known = |(revision, _)| state.sought.contains(&revision) || state.forgotten.contains(&revision);
+        state.ranks.contains(name) || (!self.is_complete() && !name.as_block().is_some_and(known))
+    }
+
+    /// Whether files of a revision may exist that are not in the index.
+    pub(super) fn may_hide(&self, revision: RevisionHash) -> bool {
+        let known = |state: &State| state.sought.contains(&revision) || state.forgotten.contains(&revision);
+        !self.is_complete() && !known(&self.state.lock())
+    }
+
+    /// All files of a revision were found.
+    pub(super) fn sought(&self, revision: RevisionHash) {
+        let mut state = self.state.lock();
+        if !self.is_complete() && state.sought.len() < MOST_SOUGHT {
+            state.sought.insert(revision);
+        }
     }
 
     /// One flag for each block of a span.
@@ -161,14 +190,15 @@ impl Index {
     /// A file was found by its name, with its size. Returns whether it is to stay.
     pub(super) fn found(&self, name: Name, size: u64) -> bool {
         let mut state = self.state.lock();
+        if state.ranks.contains(name) {
+            return true;
+        }
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
             return false;
         }
-        if !state.ranks.contains(name) {
-            state.insert(name, Slot::of(size), Order::Unproven);
-            let victims = state.ranks.trim();
-            self.doom(state, victims);
-        }
+        state.insert(name, Slot::of(size), Order::Unproven);
+        let victims = state.ranks.trim();
+        self.doom(state, victims);
         true
     }
 
@@ -219,12 +249,12 @@ impl Index {
         self.doom(state, victims);
     }
 
-    /// The next file to unlink; waits for one. `None` when closed.
-    pub(super) fn next_doomed(&self) -> Option<Name> {
+    /// What to unlink next; waits for it. `None` when closed.
+    pub(super) fn next_doomed(&self) -> Option<Doomed> {
         let mut state = self.state.lock();
         loop {
-            if let Some(name) = state.doomed.pop_front() {
-                return Some(name);
+            if let Some(doomed) = state.doomed.pop_front() {
+                return Some(doomed);
             }
             if state.closed {
                 return None;
@@ -246,6 +276,11 @@ impl Index {
         (state.ranks.pages() * PAGE, files, self.capacity)
     }
 
+    fn doom_revision(&self, state: &mut State, revision: RevisionHash) {
+        state.doomed.push_back(Doomed::Revision(revision));
+        self.doomed.notify_one();
+    }
+
     /// Unlinks what was taken out of the ranks.
     fn doom(&self, mut state: MutexGuard<'_, State>, victims: Vec<Victim>) {
         if victims.is_empty() {
@@ -256,7 +291,7 @@ impl Index {
                 state.revisions.remove_block(revision);
             }
             self.counters.evicted.count(why);
-            state.doomed.push_back(name);
+            state.doomed.push_back(Doomed::File(name));
         }
         self.doomed.notify_one();
     }

@@ -125,10 +125,12 @@ impl Model {
 
     /// As the evicting thread does.
     fn unlink(&mut self) {
-        let doomed: Vec<Name> = self.index.state.lock().doomed.drain(..).collect();
-        for name in doomed {
-            if !self.index.contains(name) {
-                self.files.remove(&name);
+        let doomed: Vec<Doomed> = self.index.state.lock().doomed.drain(..).collect();
+        for doomed in doomed {
+            match doomed {
+                Doomed::File(name) if !self.index.contains(name) => drop(self.files.remove(&name)),
+                // Only what was never found is left, and this disk has none of that.
+                Doomed::File(_) | Doomed::Revision(_) => {}
             }
         }
     }

@@ -58,8 +58,8 @@ impl Index {
     fn begin_to_forget(&self, revision: RevisionHash) -> Option<Holding> {
         let mut state = self.state.lock();
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        if !self.is_complete() {
-            state.forgotten.insert(revision);
+        if !self.is_complete() && state.forgotten.insert(revision) {
+            self.doom_revision(&mut state, revision);
         }
         state.revisions.forget(revision, epoch)
     }
