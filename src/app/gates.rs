@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::Surroundings;
 use super::disks::Disks;
 use super::tiers::{Tiers, guard};
-use crate::config::{self, Auth, Config, Dialect, Discovery, Target, Upstream as Tier};
+use crate::config::{self, Auth, Config, Dialect, Discovery, Target, Upstream as Tier, Writes};
 use crate::fetch::{Parts, Route};
 use crate::metrics::{Metrics, TierMetrics};
 use crate::net::Resolver;
@@ -56,6 +56,7 @@ impl Maker<'_> {
             rules: Rules {
                 s3_authority,
                 s3_dialect: route.dialect == Dialect::S3,
+                reads_only: route.writes == Writes::Deny,
                 shared: route.auth == Auth::Shared,
             },
             authority: authority.authority_id(),

@@ -258,8 +258,8 @@ pub(super) struct Route {
     /// Whose habits clients expect.
     #[schemars(extend("default" = "auto"))]
     pub(super) dialect: Option<Dialect>,
-    /// What a route with an S3 authority does with anything but reads. A route with an HTTP authority always sends it
-    /// on, and does not have this key.
+    /// Whether anything but reads is sent on or refused (405). Left out, it is refused where the authority is S3 and
+    /// sent on where it is HTTP.
     #[schemars(extend("default" = "deny"))]
     pub(super) writes: Option<Writes>,
 }

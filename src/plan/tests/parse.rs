@@ -128,6 +128,7 @@ pub(super) fn request(text: &str, terms: &Terms) -> Read {
     let rules = Rules {
         s3_authority: false,
         s3_dialect: terms.s3_dialect,
+        reads_only: false,
         shared: true,
     };
     match classify(&method, query.as_deref(), &map, rules) {
