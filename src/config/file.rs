@@ -65,7 +65,7 @@ pub(super) struct Listen {
     /// Whether it is also a proxy for clients that have it as `HTTP_PROXY` or `HTTPS_PROXY`.
     #[schemars(extend("default" = false))]
     pub(super) forward: Option<Flag>,
-    /// How many connections it has open at once; others wait to be accepted.
+    /// How many connections it has open at once; one more is told 503 and closed.
     #[schemars(extend("default" = number(bounds::MAX_CONNECTIONS.default), "maximum" = number(bounds::MAX_CONNECTIONS.max)))]
     pub(super) max_connections: Option<Count>,
     /// After how many requests it closes a connection.
