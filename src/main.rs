@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
+use pinstripe::app::{App, Surroundings};
 use pinstripe::config::{self, Config, Faults};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
@@ -114,9 +115,14 @@ fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
 /// Serves until told to stop.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
-    // App::start(config).await?.run(stop).await
-    drop((config, stop));
-    anyhow::bail!("serving is not built yet; `pinstripe check` is")
+    let app = App::start(config, Surroundings::default()).await?;
+    for address in app.addresses() {
+        tracing::info!(%address, "listening");
+    }
+    tracing::info!(address = %app.admin_address()?, "listening for metrics and health");
+    app.run(stop).await;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// Resolves at SIGTERM (an orchestrator) or SIGINT (a terminal).

@@ -10,12 +10,14 @@ mod connect;
 mod guard;
 #[cfg(test)]
 pub(crate) mod listener;
+mod reach;
 mod resolve;
 mod roots;
 mod transfer;
 
 pub use client::{Client, ClientConfig};
 pub use guard::Guard;
+pub use reach::Reach;
 pub use resolve::Resolver;
 pub use roots::TlsFault;
 pub use transfer::Transfer;

@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::BufMut;
+use http::HeaderValue;
+use parking_lot::Mutex;
 use pingora::protocols::raw_connect::ProxyDigest;
 use pingora::protocols::{
     GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
@@ -27,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::date::restored;
 use super::head::Head;
 use super::inlet::{Awaits, Inlet};
 use super::outlet::Outlet;
@@ -59,6 +62,7 @@ pub(super) struct Conn {
     /// Set by hooks, which only borrow the connection.
     finished: AtomicBool,
     reset: AtomicBool,
+    date: Mutex<Option<HeaderValue>>,
 }
 
 /// After the last answer of a connection whose client is still sending: so much, and so long, is read and thrown away,
@@ -82,6 +86,7 @@ impl Conn {
             head: None,
             finished: AtomicBool::new(false),
             reset: AtomicBool::new(false),
+            date: Mutex::new(None),
         }
     }
 
@@ -116,6 +121,11 @@ impl Conn {
     /// To be closed by a reset: the end of a body that only the connection's end delimits must not look like one.
     pub(super) fn reset_on_close(&self) {
         self.reset.store(true, Ordering::Relaxed);
+    }
+
+    /// The date that the next head shall have, whatever Pingora makes of it.
+    pub(super) fn keep_date(&self, date: HeaderValue) {
+        *self.date.lock() = Some(date);
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -162,6 +172,7 @@ impl Conn {
         self.armed = None;
         self.first = false;
         self.finished.store(false, Ordering::Relaxed);
+        *self.date.get_mut() = None;
     }
 
     /// Whether bytes are on their way that nobody will read.
@@ -214,6 +225,13 @@ impl AsyncWrite for Conn {
         let this = self.get_mut();
         // Nobody may be reading while a body is ignored, so nobody would flush.
         let buffered = this.inlet.awaits() == Awaits::Leaving;
+        // Only a head that is taken whole may be exchanged for another.
+        if buffered
+            && this.outlet.takes(bytes)
+            && let Some(head) = this.date.get_mut().take().and_then(|date| restored(bytes, &date))
+        {
+            return this.outlet.poll_write(&mut this.io, cx, &head, buffered);
+        }
         this.outlet.poll_write(&mut this.io, cx, bytes, buffered)
     }
 

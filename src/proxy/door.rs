@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
-use futures_util::stream;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::refused::Refused;
 use super::through::Through;
-use super::{Abort, Action, Decision, Piece, Reply, ReplyBody, Request, Service};
+use super::{Action, Decision, Reply, Request, Service};
 use crate::config;
-use crate::fetch::{self, Account, Route};
+use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
 use crate::object::{AuthorityId, ObjectKey, TargetOrigin};
 use crate::request::forward::{fingerprint, forwarded};
@@ -115,23 +114,23 @@ impl Service for Door {
             return Refused::LOOP.decision(None, &request);
         }
         match self.find(&request) {
-            Ok((gate, place)) => gate.decide(request, place),
+            Ok((gate, place)) => gate.decide(&request, &place),
             Err(refused) => refused.decision(None, &request),
         }
     }
 }
 
 impl Gate {
-    fn decide(self: Arc<Self>, request: Request, place: Place) -> Decision {
+    fn decide(&self, request: &Request, place: &Place) -> Decision {
         let class = classify(&request.method, place.query.as_deref(), &request.fields, self.rules);
         let nothing_named = self.rules.s3_authority && matches!(place.path.as_str(), "" | "/");
         match class {
-            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, &request),
-            Class::Read(read) => self.read(*read, &request, &place),
-            Class::Refuse(why) => self.refuse(why, &request),
+            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, request),
+            Class::Read(read) => self.read(*read, request, place),
+            Class::Refuse(why) => self.refuse(why, request),
             Class::Pass(why) => self.pass(why, request, place),
             // The edge answers CONNECT itself.
-            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, &request),
+            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, request),
         }
     }
 
@@ -161,7 +160,7 @@ impl Gate {
             fields: Arc::new(fields),
         };
         let route = self.route.clone();
-        let answer = async move { reply(route.answer(question).await) };
+        let answer = async move { Reply::from(route.answer(question).await) };
         Decision {
             route: Some(self.metrics.clone()),
             class,
@@ -169,9 +168,9 @@ impl Gate {
         }
     }
 
-    fn pass(&self, why: Pass, request: Request, place: Place) -> Decision {
+    fn pass(&self, why: Pass, request: &Request, place: &Place) -> Decision {
         let Some(through) = &self.through else {
-            return self.refuse(Refuse::ShapeNotAllowed(why), &request);
+            return self.refuse(Refuse::ShapeNotAllowed(why), request);
         };
         // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
         let named = if self.rules.s3_dialect {
@@ -179,8 +178,8 @@ impl Gate {
         } else {
             place.query.as_deref()
         };
-        let written = writes(&request.method).then(|| (self.route.clone(), self.key(&place, named)));
-        let to = through.to(why, &request, &place, written);
+        let written = writes(&request.method).then(|| (self.route.clone(), self.key(place, named)));
+        let to = through.to(why, request, place, written);
         Decision {
             route: Some(self.metrics.clone()),
             class: "pass",
@@ -196,23 +195,4 @@ impl Gate {
 /// Whether a method may change the object: all that are not known to be safe (RFC 9111 4.4).
 fn writes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
-}
-
-/// An answer as the edge sends it.
-fn reply(answer: fetch::Reply) -> Reply {
-    let Account { detail, .. } = answer.account;
-    let body: ReplyBody = Box::pin(stream::unfold(answer.body, |mut body| async move {
-        let piece = match body.chunk().await? {
-            Ok((bytes, source)) => Ok(Piece { bytes, source }),
-            Err(abort) => Err(Abort(abort.0.label())),
-        };
-        Some((piece, body))
-    }));
-    Reply {
-        status: answer.status,
-        fields: answer.fields,
-        body,
-        outcome: detail.label(),
-        notable: detail.is_trouble(),
-    }
 }

@@ -17,7 +17,7 @@ use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
 use prometheus::IntGauge;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -27,6 +27,7 @@ use super::conn::{Conn, Origin};
 use super::edge::Edge;
 use super::pass::MAX_ADDRESSES;
 use super::service::Service;
+use super::socket::bind;
 use crate::config::{Config, Listener};
 use crate::metrics::Metrics;
 
@@ -44,8 +45,6 @@ pub struct Bound {
     config: Listener,
 }
 
-/// Connections that the kernel holds until we accept them: a burst of clients, not a queue to wait in.
-const BACKLOG: u32 = 1024;
 /// How many clients at once are told that there are too many. Beyond, connections are just closed.
 const REFUSING: usize = 64;
 /// How long telling them may take.
@@ -60,15 +59,8 @@ const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 impl Bound {
     /// Binds; port 0 takes any. An address that is in use, or not ours, is an error.
     pub fn new(config: &Listener) -> io::Result<Self> {
-        let socket = match config.address {
-            SocketAddr::V4(_) => TcpSocket::new_v4()?,
-            SocketAddr::V6(_) => TcpSocket::new_v6()?,
-        };
-        // So that a restart need not wait for the connections of the process before.
-        socket.set_reuseaddr(true)?;
-        socket.bind(config.address)?;
         Ok(Self {
-            socket: socket.listen(BACKLOG)?,
+            socket: bind(config.address)?,
             config: config.clone(),
         })
     }

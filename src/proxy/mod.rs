@@ -4,9 +4,11 @@
 //! Never: decides what is answered; a [`Service`] does.
 
 mod access;
+mod admin;
 mod chunks;
 mod conn;
 mod ctx;
+mod date;
 mod door;
 mod edge;
 mod errors;
@@ -17,16 +19,20 @@ mod listen;
 mod outlet;
 mod pass;
 mod refused;
+mod roots;
 mod serve;
 mod service;
+mod socket;
 mod through;
 
 #[cfg(test)]
 mod tests;
 
+pub use admin::{Admin, AskReady, Readiness};
 pub use conn::Origin;
 pub use door::{Door, Gate};
 pub use head::Head;
 pub use listen::{Bound, Front};
-pub use service::{Abort, Action, Answered, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Unresolved};
+pub use roots::Roots;
+pub use service::{Abort, Action, Answered, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls};
 pub use through::Through;

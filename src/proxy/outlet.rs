@@ -39,6 +39,11 @@ impl Outlet {
         }
     }
 
+    /// Whether so many bytes fit the buffer.
+    pub(super) fn takes(&self, bytes: &[u8]) -> bool {
+        self.pending.len() + bytes.len() <= CAPACITY
+    }
+
     /// Accepts bytes: into the buffer where they may wait and fit, else to the socket.
     pub(super) fn poll_write<W: AsyncWrite + Unpin>(
         &mut self,
@@ -47,7 +52,7 @@ impl Outlet {
         bytes: &[u8],
         buffered: bool,
     ) -> Poll<io::Result<usize>> {
-        if buffered && self.pending.len() + bytes.len() <= CAPACITY {
+        if buffered && self.takes(bytes) {
             self.pending.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }

@@ -13,6 +13,7 @@ use pingora::proxy::Session;
 use pingora::{Error, Result};
 
 use super::ctx::Ctx;
+use super::edge::conn;
 use super::errors::{Fault, carrier};
 use super::service::{Piece, Reply, ReplyBody};
 use crate::metrics::Metrics;
@@ -80,6 +81,11 @@ pub(super) async fn reply(session: &mut Session, ctx: &mut Ctx, reply: Reply, me
     }
     if session.is_process_shutting_down() {
         session.set_keepalive(None);
+    }
+    if let Some(date) = fields.get(header::DATE)
+        && let Some(conn) = conn(session)
+    {
+        conn.keep_date(date.clone());
     }
     ctx.notable = notable;
     ctx.begins(status, outcome);

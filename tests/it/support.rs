@@ -45,7 +45,7 @@ impl Sidecar {
         )
         .await
         .unwrap();
-        let (address, admin) = (app.addresses()[0], app.admin_address());
+        let (address, admin) = (app.addresses()[0], app.admin_address().unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         #[expect(clippy::disallowed_methods, reason = "owned by this struct, which stops it")]
         let running = tokio::spawn(app.run(async {

@@ -1,19 +1,22 @@
 //! Requests that are passed on.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderValue, StatusCode};
 use pinstripe_kit::raw::End;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::harness::{GET, House, Upstream, house, upstream};
 use crate::config::TierTimeouts;
-use crate::object::StrongETag;
-use crate::proxy::{Action, PassTo, Unresolved};
+use crate::object::{Cause, StrongETag};
+use crate::proxy::{Action, PassTo, Roots, Tls};
 
-fn to(addresses: Result<Vec<SocketAddr>, Unresolved>) -> PassTo {
+fn to(addresses: Result<Vec<SocketAddr>, Cause>) -> PassTo {
     PassTo {
         addresses: Box::pin(std::future::ready(addresses)),
         tls: None,
@@ -27,6 +30,7 @@ fn to(addresses: Result<Vec<SocketAddr>, Unresolved>) -> PassTo {
         },
         fwd: "method",
         detail: "method",
+        via: HeaderValue::from_static("1.1 pinstripe"),
         answered: None,
     }
 }
@@ -45,7 +49,8 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nETag: \"e\"\r\n\r\nok"
 
 #[tokio::test]
 async fn requests_and_answers_go_on_as_they_came() {
-    let answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Own: 1\r\nConnection: close, X-Hop\r\nX-Hop: 2\r\n\
+    let answer = "HTTP/1.1 201 Created\r\nContent-Length: 2\r\nX-Own: 1\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n\
+                  Connection: close, X-Hop\r\nX-Hop: 2\r\n\
                   Keep-Alive: timeout=5\r\nVia: 1.1 inner\r\nCache-Status: inner; hit\r\n\r\nok";
     let (house, upstream) = passed(vec![("0\r\n\r\n", answer)]).await;
     let mut wire = house.wire().await;
@@ -62,6 +67,7 @@ async fn requests_and_answers_go_on_as_they_came() {
         (answer.field("keep-alive"), answer.field("connection")),
         (None, Some("keep-alive"))
     );
+    assert_eq!(answer.field("date"), Some("Sun, 06 Nov 1994 08:49:37 GMT"));
     let all = |name: &str| {
         answer
             .head
@@ -181,8 +187,8 @@ async fn upstreams_that_fail_are_told_apart() {
     };
     check(|refused, _| to(Ok(vec![refused; 9])), 502, "refused").await;
     check(|_, _| to(Ok(Vec::new())), 502, "no-address").await;
-    check(|_, _| to(Err(Unresolved::NoAddress)), 502, "no-address").await;
-    check(|_, _| to(Err(Unresolved::Forbidden)), 403, "forbidden").await;
+    check(|_, _| to(Err(Cause::NoAddress)), 502, "no-address").await;
+    check(|_, _| to(Err(Cause::Forbidden)), 403, "forbidden-address").await;
     check(
         |_, waits| {
             let soon = Duration::from_millis(100);
@@ -218,18 +224,58 @@ async fn upstreams_that_fail_are_told_apart() {
         "timeout",
     )
     .await;
-    // No handshake: the other side speaks no TLS.
-    let plain = upstream(vec![("", "HTTP/1.1 400 Bad Request\r\n\r\n")]).await;
-    let address = plain.address;
-    let house = house(move |_| {
-        let tls = Some("up.example".into());
-        Action::Pass(Box::new(PassTo {
-            tls,
-            ..to(Ok(vec![address]))
-        }))
+}
+
+#[tokio::test]
+async fn tls_is_verified() {
+    let issued = rcgen::generate_simple_self_signed(["up.example".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(issued.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![issued.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        loop {
+            let (io, _) = listener.accept().await.unwrap();
+            // Clients that do not trust us end the handshake.
+            let Ok(mut io) = acceptor.accept(io).await else {
+                continue;
+            };
+            let mut seen = Vec::new();
+            while !seen.ends_with(b"\r\n\r\n") && io.read_buf(&mut seen).await.unwrap() > 0 {}
+            io.write_all(OK.as_bytes()).await.unwrap();
+            io.shutdown().await.unwrap();
+        }
     });
-    assert_eq!(house.ask(GET).await.status(), 502);
-    house.counted("pinstripe_requests_total{class=\"whole\",outcome=\"tls\",route=\"-\"} 1");
+    let pem = issued.cert.pem();
+    let check = async |name: &'static str, own: bool, status: u16, outcome: &str| {
+        let roots = own.then(|| Roots::new(pem.as_bytes()).unwrap());
+        let house = house(move |_| {
+            let tls = Some(Tls {
+                name: name.into(),
+                roots: roots.clone(),
+            });
+            Action::Pass(Box::new(PassTo {
+                tls,
+                ..to(Ok(vec![address]))
+            }))
+        });
+        assert_eq!(house.ask(GET).await.status(), status, "{name} {own}");
+        house.counted(&format!(
+            "pinstripe_requests_total{{class=\"whole\",outcome=\"{outcome}\",route=\"-\"}} 1"
+        ));
+    };
+    check("up.example", true, 200, "method").await;
+    check("other.example", true, 502, "tls").await;
+    check("up.example", false, 502, "tls").await;
+    check("", true, 502, "no-address").await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! Answers from here: framing, batching, aborts, leaving clients.
 
 use futures_util::stream::{self, StreamExt};
-use http::HeaderMap;
+use http::header;
+use http::{HeaderMap, HeaderValue};
 use pinstripe_kit::gate::Gate;
 use pinstripe_kit::raw::End;
 use tokio::sync::mpsc;
@@ -268,6 +269,21 @@ async fn the_service_sees_what_was_asked() {
          t.example:81 Some(\"proxy\")",
     )
     .await;
+}
+
+#[tokio::test]
+async fn dates_are_those_of_the_origin() {
+    let date = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let house = house(move |request| match request.target.path() {
+        Some("/a") => answer(
+            sized(200, 2, stream::iter([piece("ok")]).boxed()).with(header::DATE, HeaderValue::from_static(date)),
+        ),
+        _ => text("hello"),
+    });
+    let mut wire = house.wire().await;
+    assert_eq!(wire.exchange(GET).await.unwrap().field("date"), Some(date));
+    let new = wire.exchange("GET /b HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+    assert!(new.field("date").is_some_and(|new| new != date));
 }
 
 #[tokio::test]
