@@ -91,10 +91,15 @@ fn after_fetch(
 /// Rows 2 and 3: a tier has a listed revision.
 fn from_answer(read: &Read, told: &Told, held: &[&Stored], facts: &Facts, terms: &Terms) -> Step {
     let tag = told.heard.found().and_then(crate::object::Found::strong_tag);
-    let stored = tag.as_ref().and_then(|tag| facts.local.stored(tag));
     let joined = held
         .iter()
         .any(|stored| stored.some && pins_of(told) == [stored.head.tag().clone()]);
+    // What must not be stored is handed on as it came, unless it closes a hole in what is here.
+    let revision = joined || names_revision(told, terms) || !told.own;
+    let stored = tag
+        .as_ref()
+        .and_then(|tag| facts.local.stored(tag))
+        .filter(|_| revision);
     let detail = if joined { Detail::Joined } else { Detail::Fetched };
     match stored.and_then(|stored| serve(read, stored, detail, terms)) {
         Some(serve) => Step::Serve(serve),
