@@ -209,11 +209,13 @@ impl RevisionBody {
         let pins = [self.revision.tag.clone()];
         let target = Target::Range(RangeSpec::Span(missing));
         let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
-        match told.last() {
-            Some(last) if served(&pins, last) => {
-                self.following = in_hand.follower;
+        match (told.last(), in_hand.follower) {
+            (Some(last), Some(follower)) if served(&pins, last) => {
+                self.following = Some(follower);
                 Ok(())
             }
+            // The right bytes, but such as must not be kept: for this reader alone.
+            (Some(last), None) if served(&pins, last) => self.overtake(rest.intersect(missing).unwrap_or(rest)).await,
             // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
             _ => self.failed(Cause::Reset),
         }

@@ -214,15 +214,7 @@ impl Route {
 
     /// The revision and the bytes of it that an answer brings, if they can be blocks.
     fn landing(&self, told: &Told) -> Option<(Arc<Head>, ByteRange)> {
-        if !names_revision(told, &self.terms) {
-            return None;
-        }
-        let head = head_of(told)?;
-        let range = match &told.heard {
-            Heard::Partial(_, range, _) => *range,
-            _ => head.size().whole()?,
-        };
-        Some((Arc::new(head), range))
+        names_revision(told, &self.terms).then(|| bytes_of(told)).flatten()
     }
 
     async fn course(&self, request: &Request, head: Arc<Head>, range: ByteRange, told: &Told) -> Course {
@@ -247,19 +239,21 @@ impl Route {
         }
     }
 
-    /// The rest of a revision, after a cut: where it begins, and its bytes.
+    /// The rest of a revision, after a cut: where it begins, and its bytes; `kept`: of those that may be.
     pub(super) async fn rest(
         self: &Arc<Self>,
         request: &Request,
         tag: &StrongETag,
         rest: ByteRange,
+        kept: bool,
     ) -> Result<(Told, Arc<Head>, ByteRange, Body), Cause> {
         let pins = std::slice::from_ref(tag);
         let (mut told, body) = self.probe(request, pins, Target::Range(RangeSpec::Span(rest))).await;
         let Some(last) = told.pop() else {
             return Err(Cause::NoAddress);
         };
-        match self.landing(&last).filter(|_| served(pins, &last)) {
+        let landed = if kept { self.landing(&last) } else { bytes_of(&last) };
+        match landed.filter(|_| served(pins, &last)) {
             Some((head, held)) => Ok((Told { own: false, ..last }, head, held, body)),
             None => Err(cause_of(&last.heard)),
         }
@@ -272,7 +266,7 @@ impl Route {
         revision: &Revision,
         range: ByteRange,
     ) -> Result<Follower, Cause> {
-        let (told, head, held, body) = self.rest(request, &revision.tag, range).await?;
+        let (told, head, held, body) = self.rest(request, &revision.tag, range, false).await?;
         let flight = Flight::new(self.window);
         flight.take_off(told, held);
         let follower = flight.follow(range.first());
@@ -299,6 +293,19 @@ fn refusal_is_shared(tag: &StrongETag, told: &[Told]) -> bool {
         Heard::Found(_, _) | Heard::Partial(_, _, _) => !served(std::slice::from_ref(tag), last),
         Heard::NotModified(_) | Heard::Denied(_) | Heard::Other(_) => false,
     })
+}
+
+/// The revision and the bytes of it that an answer brings. The answer to a HEAD brings nothing.
+fn bytes_of(told: &Told) -> Option<(Arc<Head>, ByteRange)> {
+    if told.asked.method == Method::Head {
+        return None;
+    }
+    let head = head_of(told)?;
+    let range = match &told.heard {
+        Heard::Partial(_, range, _) => *range,
+        _ => head.size().whole()?,
+    };
+    Some((Arc::new(head), range))
 }
 
 /// Why an answer did not bring the rest.

@@ -147,7 +147,7 @@ impl Pilot {
             self.route.metrics.resumed();
             match self
                 .route
-                .rest(&self.course.request, &self.course.revision.tag, rest)
+                .rest(&self.course.request, &self.course.revision.tag, rest, true)
                 .await
             {
                 Ok((_, _, held, body)) => return Ok((skip_to(body, held.first(), self.position), tries)),
