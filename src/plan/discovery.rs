@@ -129,20 +129,20 @@ fn revision(read: &Read, tag: &StrongETag, detail: Detail, facts: &Facts, terms:
             Some(told) => verdict(read, &pins(), told, facts, terms),
         };
     };
-    let Some(missing) = stored.missing else {
-        return Step::Serve(ready);
-    };
-    match facts.fetched.as_deref() {
-        None => Step::Fetch {
+    match (stored.missing, facts.fetched.as_deref()) {
+        (_, Some([.., last])) if served(&pins(), last) && names_revision(last, terms) => {
+            // What was confirmed is partly here: nothing else is asked about with `If-None-Match`.
+            let joined = detail == Detail::Validated && ready.detail == detail;
+            let detail = if joined { Detail::Joined } else { ready.detail };
+            Step::Serve(super::step::Serve { detail, ..ready })
+        }
+        (None, _) => Step::Serve(ready),
+        (Some(missing), None) => Step::Fetch {
             pins: pins(),
             target: Target::Range(RangeSpec::Span(missing)),
         },
-        Some([.., last]) if served(&pins(), last) => {
-            let detail = if stored.some { Detail::Joined } else { detail };
-            Step::Serve(super::step::Serve { detail, ..ready })
-        }
-        Some(told) if is_refusal(told) => anew(read, facts, terms),
-        Some(told) => verdict(read, &pins(), told, facts, terms),
+        (_, Some(told)) if is_refusal(told) => anew(read, facts, terms),
+        (_, Some(told)) => verdict(read, &pins(), told, facts, terms),
     }
 }
 

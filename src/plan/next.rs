@@ -13,7 +13,7 @@ use super::pinned::pinned;
 use super::resumed::resumed;
 use super::shape::{Shape, shape};
 use super::step::{Cut, Relay, Reply, Serve, Step, Terms};
-use crate::object::{Cause, Current, ETag, Failure, Heard, RangeSpec, StrongETag, Target};
+use crate::object::{Cause, Current, ETag, Failure, Found, Heard, RangeSpec, StrongETag, Target};
 use crate::request::{Kind, Read};
 
 /// What to do next.
@@ -128,12 +128,16 @@ pub(super) fn failed(failure: &Failure) -> Reply {
         (_, Cause::Saturated) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
-    let stated = own
-        .and_then(|a| a.fields.get(http::header::RETRY_AFTER))
-        .and_then(|v| v.to_str().ok());
-    let retry_after = stated.and_then(|v| v.trim().parse().ok());
     Reply {
-        retry_after,
+        retry_after: own.and_then(retry_after),
         ..Reply::new(status, Detail::Failed(failure.cause))
     }
+}
+
+/// Seconds from when the answer came, in whichever form they were told (RFC 9110 10.2.3).
+fn retry_after(answer: &Found) -> Option<u64> {
+    let stated = answer.fields.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = |at: SystemTime| at.duration_since(answer.received).unwrap_or_default().as_secs();
+    let date = || httpdate::parse_http_date(stated).ok().map(seconds);
+    stated.parse().ok().or_else(date)
 }

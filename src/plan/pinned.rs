@@ -73,9 +73,9 @@ fn after_fetch(
     }
     let asked = told.last().map(pins_of).unwrap_or_default();
     let others: Vec<StrongETag> = pins.iter().filter(|tag| !asked.contains(tag)).cloned().collect();
-    let was_partly_here = held
-        .iter()
-        .any(|stored| stored.some && asked == [stored.head.tag().clone()]);
+    // The one that row 2 asked for; a later one that is partly here was asked for after it.
+    let partly = held.iter().find(|stored| stored.some);
+    let was_partly_here = partly.is_some_and(|stored| asked == [stored.head.tag().clone()]);
     let refused = told
         .last()
         .is_some_and(|last| matches!(last.heard, Heard::PreconditionFailed(_)));
@@ -92,13 +92,20 @@ fn after_fetch(
 fn from_answer(read: &Read, told: &Told, held: &[&Stored], facts: &Facts, terms: &Terms) -> Step {
     let tag = told.heard.found().and_then(crate::object::Found::strong_tag);
     let stored = tag.as_ref().and_then(|tag| facts.local.stored(tag));
+    let stored = stored.filter(|_| names_revision(told, terms));
     let joined = held
         .iter()
         .any(|stored| stored.some && pins_of(told) == [stored.head.tag().clone()]);
     let detail = if joined { Detail::Joined } else { Detail::Fetched };
-    match stored.and_then(|stored| serve(read, stored, detail, terms)) {
-        Some(serve) => Step::Serve(serve),
-        None => relay(read, &told.heard, detail),
+    let all = aligned(read.target, terms.block_size);
+    match (stored.and_then(|stored| serve(read, stored, detail, terms)), tag) {
+        (Some(serve), _) => Step::Serve(serve),
+        // What cannot be kept cannot be joined either, so all of it is wanted from there.
+        (None, Some(tag)) if told.asked.target != all => Step::Fetch {
+            pins: vec![tag],
+            target: all,
+        },
+        (None, _) => relay(read, &told.heard, detail),
     }
 }
 
