@@ -6,5 +6,11 @@
 
 mod command_line;
 mod config;
+mod discovery;
 mod divergence;
+mod fallback;
+mod grouping;
+mod pins;
+mod stage;
 mod support;
+mod unstored;
