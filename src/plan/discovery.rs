@@ -110,6 +110,8 @@ pub(super) fn by_word(read: &Read, word: &Told, facts: &Facts, terms: &Terms, no
         Heard::Denied(_) | Heard::Other(_) => relay(read, &word.heard, Detail::PassedOn),
         // A 412 to a question without a pin was made a failure by `admit`.
         Heard::PreconditionFailed(_) => Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Malformed)).into(),
+        // Row 27, whatever is here: of a tier that lies nobody knows what it means.
+        Heard::Failed(failure) if matches!(failure.cause, Cause::Lie(_)) => failed(failure).into(),
         Heard::Failed(failure) => fall_back(read, facts, terms, now, Some(failure), || failed(failure).into()),
     }
 }
