@@ -6,11 +6,15 @@
 
 mod command_line;
 mod config;
+mod cuts;
 mod discovery;
 mod divergence;
 mod fallback;
 mod grouping;
+mod lies;
 mod pins;
+mod resume;
 mod stage;
 mod support;
 mod unstored;
+mod whole;
