@@ -6,7 +6,17 @@
 
 mod command_line;
 mod config;
+mod cuts;
+mod discovery;
 mod divergence;
+mod fallback;
 mod following;
+mod grouping;
+mod lies;
 mod overwrites;
+mod pins;
+mod resume;
+mod stage;
 mod support;
+mod unstored;
+mod whole;
