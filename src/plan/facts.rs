@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::object::{ByteRange, Condition, Current, Head, Heard, Method, StrongETag, Target};
+use crate::object::{ByteRange, Cause, Condition, Current, Head, Heard, Method, StrongETag, Target};
 
 /// The place of an upstream in its route, nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +81,18 @@ impl Tier {
     /// Its place.
     pub const fn get(self) -> usize {
         self.0
+    }
+}
+
+impl Told {
+    /// What waits for an answer that will not come, since whoever was to bring it is gone.
+    pub fn lost(tier: Tier, method: Method) -> Self {
+        Self {
+            tier,
+            asked: Asked::free(method, Target::Whole),
+            heard: Heard::failed(Cause::Reset),
+            own: false,
+        }
     }
 }
 

@@ -7,4 +7,6 @@
 mod command_line;
 mod config;
 mod divergence;
+mod following;
+mod overwrites;
 mod support;
