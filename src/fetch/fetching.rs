@@ -216,7 +216,7 @@ impl Route {
 
     /// The revision and the bytes of it that an answer brings, if they can be blocks.
     fn landing(&self, told: &Told) -> Option<(Arc<Head>, ByteRange)> {
-        // The head of a HEAD's answer brings no bytes.
+        // The answer to a HEAD names a revision and brings nothing of it.
         if told.asked.method == Method::Head || !names_revision(told, &self.terms) {
             return None;
         }
