@@ -65,7 +65,7 @@ pub(super) struct Listen {
     /// Whether it is also a proxy for clients that have it as `HTTP_PROXY` or `HTTPS_PROXY`.
     #[schemars(extend("default" = false))]
     pub(super) forward: Option<Flag>,
-    /// How many connections it has open at once; others wait to be accepted.
+    /// How many connections it has open at once; one more is told 503 and closed.
     #[schemars(extend("default" = number(bounds::MAX_CONNECTIONS.default), "maximum" = number(bounds::MAX_CONNECTIONS.max)))]
     pub(super) max_connections: Option<Count>,
     /// After how many requests it closes a connection.
@@ -258,8 +258,8 @@ pub(super) struct Route {
     /// Whose habits clients expect.
     #[schemars(extend("default" = "auto"))]
     pub(super) dialect: Option<Dialect>,
-    /// What a route with an S3 authority does with anything but reads. A route with an HTTP authority always sends it
-    /// on, and does not have this key.
+    /// Whether anything but reads is sent on or refused (405). Left out, it is refused where the authority is S3 and
+    /// sent on where it is HTTP.
     #[schemars(extend("default" = "deny"))]
     pub(super) writes: Option<Writes>,
 }

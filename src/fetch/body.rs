@@ -11,7 +11,7 @@ use super::flight::{End, Follower, Next};
 use super::reply::Abort;
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, ByteRange, Cause, Head, RangeSpec, Revision, Target};
+use crate::object::{BlockIndex, ByteRange, Cause, Head, Heard, RangeSpec, Revision, Target};
 use crate::plan::{MOST_RESUMES, missing_span, served};
 use crate::tier::store::Miss;
 
@@ -27,6 +27,8 @@ pub struct RevisionBody {
     range: ByteRange,
     position: u64,
     following: Option<Follower>,
+    /// Flights that the head was decided on, and that bring bytes further on: followed, they do not end before.
+    held: Vec<Follower>,
     /// Read before the head went out: the proof that the first bytes are here.
     first: Option<Bytes>,
     /// Blocks that the store could not read.
@@ -41,24 +43,45 @@ impl RevisionBody {
         head: Arc<Head>,
         range: ByteRange,
         following: Option<Follower>,
+        mut held: Vec<Follower>,
     ) -> Self {
         let revision = Revision {
             key: request.key.clone(),
             tag: head.tag().clone(),
         };
         let position = range.first();
-        Self {
+        let mut body = Self {
             route,
             request,
             revision,
             head,
             range,
             position,
-            following,
+            following: None,
+            held: Vec::new(),
             first: None,
             damaged: Vec::new(),
             tries: 0,
+        };
+        match following {
+            Some(follower) if follower.begins_after(position) => held.push(follower),
+            Some(follower) => body.follow(follower),
+            None => {}
         }
+        body.held = held;
+        body.drop_held_twice();
+        body
+    }
+
+    fn follow(&mut self, follower: Follower) {
+        self.following = Some(follower);
+        self.drop_held_twice();
+    }
+
+    /// A flight that is followed need not be held as well; left behind, it must not wait for us.
+    fn drop_held_twice(&mut self) {
+        let Some(following) = &self.following else { return };
+        self.held.retain(|held| !Arc::ptr_eq(held.flight(), following.flight()));
     }
 
     /// Reads the first bytes if they are to come from a local block; the block that has none to give is returned.
@@ -101,7 +124,7 @@ impl RevisionBody {
             if let Some(bytes) = self.flown().await? {
                 return Ok(self.sent(bytes, Source::Flight));
             }
-            if self.join_flight() {
+            if self.turn_to_held() || self.join_flight() {
                 continue;
             }
             let index = self.index();
@@ -152,10 +175,24 @@ impl RevisionBody {
                 Ok(Some(bytes))
             }
             Ok(Err(_)) | Err(_) => {
+                // A reader that comes no further must not hold the others up.
+                drop(follower);
                 self.overtake(part).await?;
                 Ok(None)
             }
         }
+    }
+
+    /// Follows one of the flights that were held for this if it has the bytes at the position.
+    fn turn_to_held(&mut self) -> bool {
+        let position = self.position;
+        self.held.retain(|held| !held.ends_before(position));
+        let Some(which) = self.held.iter().position(|held| held.flight().reaches(position)) else {
+            return false;
+        };
+        let follower = self.held.swap_remove(which);
+        self.follow(follower);
+        true
     }
 
     /// Follows a flight that brings the block at the position and still has its bytes.
@@ -166,7 +203,7 @@ impl RevisionBody {
         };
         let reachable = flight.reaches(self.position) || flight.tail(index).is_some();
         if reachable {
-            self.following = Some(flight.follow(self.position));
+            self.follow(flight.follow(self.position));
         }
         reachable
     }
@@ -203,28 +240,29 @@ impl RevisionBody {
         };
         let claimed = self.route.flights.get(&self.revision, self.index()).is_some();
         if claimed {
-            // Somebody's flight passed these bytes by, and no fill kept them.
-            return self.overtake(rest.intersect(missing).unwrap_or(rest)).await;
+            // Somebody's flight passed these bytes by, and no fill kept them. What comes after may be in flight.
+            let block = block_size.range_of(self.index(), self.head.size());
+            return self
+                .overtake(block.and_then(|block| block.intersect(rest)).unwrap_or(rest))
+                .await;
         }
         let pins = [self.revision.tag.clone()];
         let target = Target::Range(RangeSpec::Span(missing));
         let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
-        match (told.last(), in_hand.follower) {
-            (Some(last), Some(follower)) if served(&pins, last) => {
-                self.following = Some(follower);
-                Ok(())
-            }
-            // The right bytes, but such as must not be kept: for this reader alone.
-            (Some(last), None) if served(&pins, last) => self.overtake(rest.intersect(missing).unwrap_or(rest)).await,
+        let served = told.last().filter(|last| served(&pins, last));
+        self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
+        match (&self.following, told.last().map(|last| &last.heard)) {
+            (Some(_), _) => Ok(()),
+            (None, Some(Heard::Failed(failure))) => self.failed(failure.cause),
             // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
-            _ => self.failed(Cause::Reset),
+            (None, _) => self.failed(Cause::Reset),
         }
     }
 
     /// Goes on with a fetch of our own, which nobody else follows.
     async fn overtake(&mut self, part: ByteRange) -> Result<(), Abort> {
         self.route.metrics.overtaken();
-        match self.route.private_flight(&self.request, &self.revision, part).await {
+        match self.route.private_flight(&self.request, &self.head, part).await {
             Ok(follower) => {
                 self.following = Some(follower);
                 Ok(())

@@ -60,9 +60,11 @@ impl Currency {
         if self.moved.get(&key.hash()).is_some_and(|last| last > ticket) {
             return;
         }
-        self.moved.insert(key.hash(), ticket);
         let known = store.known(key).await;
-        if let Some(known) = taught(store, key, known, lesson, now).await {
+        let known = taught(store, key, known, lesson, now).await;
+        // One step, without a wait in between: whoever waits here may leave.
+        self.moved.insert(key.hash(), ticket);
+        if let Some(known) = known {
             store.learn(key, known);
         }
     }

@@ -6,12 +6,14 @@ use http::StatusCode;
 
 use super::body::RevisionBody;
 use super::fetching::InHand;
+use super::flight::{Flight, Follower};
+use super::pilot::LOOK_AHEAD;
 use super::relayed::RelayedBody;
 use super::reply::{Account, Body, Reply};
 use super::route::{Request, Route};
-use crate::object::{BlockIndex, Cause, Current, Heard, Method, Target};
+use crate::object::{BlockIndex, ByteRange, Cause, Current, Head, Heard, Method, RangeSpec, Target};
 use crate::plan::{
-    self, Asked, Detail, Facts, Forward, Relay, Serve, Step, Tier, Trace, effective, relay_fields, reply_fields,
+    self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Trace, effective, relay_fields, reply_fields,
     served_fields,
 };
 use crate::request::Kind;
@@ -19,12 +21,17 @@ use crate::request::Kind;
 /// Steps of one read. The longest honest way has about ten: discovered, gone, asked anew, fetched from tier to tier.
 const MOST_STEPS: usize = 32;
 
+/// How many runs of missing blocks are asked for before the head goes out; each may hold a connection until its turn.
+const MOST_HOLES: usize = 4;
+
 /// One read on its way.
 struct Course {
     route: Arc<Route>,
     request: Request,
     facts: Facts,
     in_hand: InHand,
+    /// The flights that the facts count on.
+    held: Vec<Follower>,
     damaged: Vec<BlockIndex>,
     trace: Trace,
 }
@@ -37,6 +44,7 @@ impl Route {
             request,
             facts: Facts::default(),
             in_hand: InHand::default(),
+            held: Vec::new(),
             damaged: Vec::new(),
             trace: Trace::default(),
         };
@@ -55,7 +63,7 @@ impl Route {
 impl Course {
     async fn step(&mut self) -> Option<Reply> {
         let own = self.in_hand.follower.as_ref().map(|follower| follower.flight().clone());
-        self.facts.local = self
+        (self.facts.local, self.held) = self
             .route
             .local(&self.request, &self.facts, own.as_deref(), &self.damaged)
             .await;
@@ -76,8 +84,19 @@ impl Course {
         None
     }
 
+    /// Lets go of the answer in hand before the next question: it would hold a connection that the question may need.
+    fn let_go(&mut self) {
+        self.in_hand = InHand::default();
+        self.held.clear();
+        let fetched = self.facts.fetched.iter_mut().flatten();
+        for told in fetched.chain(&mut self.facts.asked).chain(&mut self.facts.word) {
+            told.own = false;
+        }
+    }
+
     async fn discover(&mut self, asked: Asked) {
         self.note_forward();
+        self.let_go();
         let (told, in_hand, collapsed) = self.route.discover(&self.request, asked).await;
         self.trace.collapsed |= collapsed;
         self.in_hand = in_hand;
@@ -87,6 +106,7 @@ impl Course {
 
     async fn ask_anew(&mut self, asked: Asked) {
         self.note_forward();
+        self.let_go();
         let (told, in_hand) = self.route.ask_alone(&self.request, asked).await;
         self.in_hand = in_hand;
         self.note_answer(&told.heard);
@@ -96,6 +116,7 @@ impl Course {
     }
 
     async fn ask(&mut self, tier: Tier, asked: Asked) {
+        self.let_go();
         let (told, body) = self.route.ask(&self.request, tier, asked).await;
         self.in_hand = self.route.take_in_hand(&self.request, &told, body).await;
         self.note_answer(&told.heard);
@@ -104,6 +125,7 @@ impl Course {
 
     async fn fetch(&mut self, pins: Vec<crate::object::StrongETag>, target: Target) {
         self.note_forward();
+        self.let_go();
         let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
         self.trace.collapsed |= in_hand.joined;
         self.in_hand = in_hand;
@@ -136,12 +158,17 @@ impl Course {
         let read = effective(&self.request.read, &self.facts).into_owned();
         let mut body = Body::Empty;
         if let Some(range) = serve.shape.body(read.method, serve.head.size()) {
-            let follower = self.in_hand.follower.take();
-            let (route, request) = (self.route.clone(), self.request.clone());
-            let mut revision = RevisionBody::new(route, request, serve.head.clone(), range, follower);
+            let follower = self.follower(&serve.head);
+            let own = follower.as_ref().map(|follower| follower.flight().clone());
+            if !self.close_holes(&serve.head, range, own.as_deref()).await {
+                return None;
+            }
+            let (route, request, held) = (self.route.clone(), self.request.clone(), std::mem::take(&mut self.held));
+            let mut revision = RevisionBody::new(route, request, serve.head.clone(), range, follower, held);
             if let Err(damaged) = revision.prove_first().await {
                 // What was thought to be here is not: decide again without it.
                 self.damaged.push(damaged);
+                self.facts.fetched = None;
                 return None;
             }
             body = Body::Revision(Box::new(revision));
@@ -159,6 +186,53 @@ impl Course {
                 Some(self.reply(plan::Reply { length, ..reply }))
             }
         }
+    }
+
+    /// Asks for what else is missing near the beginning, so that who has gone on to another revision in the meantime is
+    /// told so by a status and not by a body that ends in the middle. `false` if it is to be decided again.
+    async fn close_holes(&mut self, head: &Arc<Head>, range: ByteRange, own: Option<&Flight>) -> bool {
+        let near = |local: &Local, from: u64| {
+            let missing = local.stored(head.tag()).and_then(|stored| stored.missing);
+            missing
+                .filter(|hole| hole.end() > from && hole.first().saturating_sub(range.first()) < LOOK_AHEAD)
+                .filter(|hole| !own.and_then(Flight::range).is_some_and(|brought| brought.covers(*hole)))
+        };
+        let mut next = near(&self.facts.local, range.first());
+        for _ in 0..MOST_HOLES {
+            let Some(hole) = next else { return true };
+            if !self.close_hole(head, hole).await {
+                return false;
+            }
+            let (local, held) = self.route.local(&self.request, &self.facts, own, &self.damaged).await;
+            self.held.extend(held);
+            next = near(&local, hole.end());
+        }
+        true
+    }
+
+    async fn close_hole(&mut self, head: &Arc<Head>, hole: ByteRange) -> bool {
+        let pins = [head.tag().clone()];
+        let target = Target::Range(RangeSpec::Span(hole));
+        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        if let Some(last) = told.last().filter(|last| plan::served(&pins, last)) {
+            let follower = self.route.follow_in_hand(&self.request, head, last, in_hand);
+            self.held.extend(follower);
+            return true;
+        }
+        self.let_go();
+        self.in_hand = in_hand;
+        self.facts.fetched = Some(told);
+        false
+    }
+
+    /// A follower of the answer in hand, if it brings bytes of the revision that is served.
+    fn follower(&mut self, head: &Arc<Head>) -> Option<Follower> {
+        let in_hand = std::mem::take(&mut self.in_hand);
+        if in_hand.follower.is_some() {
+            return in_hand.follower;
+        }
+        let told = self.facts.in_hand()?;
+        self.route.follow_in_hand(&self.request, head, told, in_hand)
     }
 
     fn relay(&mut self, relay: Relay) -> Reply {

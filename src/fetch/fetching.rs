@@ -127,6 +127,7 @@ impl Route {
     ) {
         let route = self.clone();
         self.tasks.spawn(async move {
+            let standby = Standby::new(&route, &revision, &flight, &claimed);
             let pins = std::slice::from_ref(&revision.tag);
             let (told, body) = route.probe(&request, pins, target).await;
             let landed = told
@@ -134,12 +135,12 @@ impl Route {
                 .filter(|last| served(pins, last))
                 .and_then(|last| route.landing(last));
             let (Some((head, range)), Some(last)) = (landed, told.last()) else {
-                route.flights.release(&revision, claimed, &flight);
+                route.flights.release(&revision, claimed.iter().copied(), &flight);
                 flight.ground(told, Some(body));
                 return;
             };
             let course = route.course(&request, head, range, last).await;
-            let mut pilot = Pilot::new(route, flight.clone(), course, claimed);
+            let mut pilot = Pilot::new(route.clone(), flight.clone(), course, claimed.clone());
             pilot.claim_first();
             flight.take_off(
                 Told {
@@ -148,6 +149,7 @@ impl Route {
                 },
                 range,
             );
+            drop(standby);
             pilot.run(body).await;
         });
     }
@@ -214,7 +216,16 @@ impl Route {
 
     /// The revision and the bytes of it that an answer brings, if they can be blocks.
     fn landing(&self, told: &Told) -> Option<(Arc<Head>, ByteRange)> {
-        names_revision(told, &self.terms).then(|| bytes_of(told)).flatten()
+        // The answer to a HEAD names a revision and brings nothing of it.
+        if told.asked.method == Method::Head || !names_revision(told, &self.terms) {
+            return None;
+        }
+        let head = head_of(told)?;
+        let range = match &told.heard {
+            Heard::Partial(_, range, _) => *range,
+            _ => head.size().whole()?,
+        };
+        Some((Arc::new(head), range))
     }
 
     async fn course(&self, request: &Request, head: Arc<Head>, range: ByteRange, told: &Told) -> Course {
@@ -239,79 +250,151 @@ impl Route {
         }
     }
 
-    /// The rest of a revision, after a cut: where it begins, and its bytes; `kept`: of those that may be.
+    /// The rest of a revision, after a cut: the answer, where it begins, and its bytes.
     pub(super) async fn rest(
-        self: &Arc<Self>,
+        &self,
         request: &Request,
-        tag: &StrongETag,
+        head: &Head,
         rest: ByteRange,
-        kept: bool,
-    ) -> Result<(Told, Arc<Head>, ByteRange, Body), Cause> {
-        let pins = std::slice::from_ref(tag);
+    ) -> Result<(Told, ByteRange, Body), Cause> {
+        let pins = std::slice::from_ref(head.tag());
         let (mut told, body) = self.probe(request, pins, Target::Range(RangeSpec::Span(rest))).await;
         let Some(last) = told.pop() else {
             return Err(Cause::NoAddress);
         };
-        let landed = if kept { self.landing(&last) } else { bytes_of(&last) };
-        match landed.filter(|_| served(pins, &last)) {
-            Some((head, held)) => Ok((Told { own: false, ..last }, head, held, body)),
+        match brought(&last, head) {
+            Some(held) => Ok((last, held, body)),
             None => Err(cause_of(&last.heard)),
         }
     }
 
-    /// A flight of a reader's own, which claims no blocks: for bytes that others have passed by.
+    /// Follows what is in hand of an answer, for the bytes of a revision whose head is known: its flight, or its body if
+    /// that must not be stored.
+    pub(super) fn follow_in_hand(
+        self: &Arc<Self>,
+        request: &Request,
+        head: &Arc<Head>,
+        told: &Told,
+        in_hand: InHand,
+    ) -> Option<Follower> {
+        let held = brought(told, head)?;
+        match (in_hand.follower, in_hand.body) {
+            (Some(follower), _) => Some(follower),
+            (None, Some(body)) => Some(self.fly_alone(request, head, told, held, body)),
+            (None, None) => None,
+        }
+    }
+
+    /// Bytes that others have passed by, for one reader.
     pub(super) async fn private_flight(
         self: &Arc<Self>,
         request: &Request,
-        revision: &Revision,
+        head: &Arc<Head>,
         range: ByteRange,
     ) -> Result<Follower, Cause> {
-        let (told, head, held, body) = self.rest(request, &revision.tag, range, false).await?;
+        let (told, held, body) = self.rest(request, head, range).await?;
+        Ok(self.fly_alone(request, head, &told, held, body))
+    }
+
+    /// A flight of a reader's own: it claims no blocks and stores none.
+    fn fly_alone(
+        self: &Arc<Self>,
+        request: &Request,
+        head: &Arc<Head>,
+        told: &Told,
+        range: ByteRange,
+        body: Body,
+    ) -> Follower {
         let flight = Flight::new(self.window);
-        flight.take_off(told, held);
+        flight.take_off(
+            Told {
+                own: false,
+                ..told.clone()
+            },
+            range,
+        );
         let follower = flight.follow(range.first());
-        let (revision, reach, claim) = (revision.clone(), Reach::Nothing, Claim::Pinned);
         let course = Course {
             request: request.clone(),
-            revision,
-            head,
-            range: held,
-            reach,
-            claim,
+            revision: Revision {
+                key: request.key.clone(),
+                tag: head.tag().clone(),
+            },
+            head: head.clone(),
+            range,
+            reach: Reach::Nothing,
+            claim: Claim::Pinned,
         };
         self.tasks
             .spawn(Pilot::new(self.clone(), flight, course, Vec::new()).run(body));
-        Ok(follower)
+        follower
+    }
+}
+
+/// Stands in for the question of a flight: should its task end without an answer, whoever waits is told so, and the
+/// claims are free.
+struct Standby<'a> {
+    route: &'a Route,
+    revision: &'a Revision,
+    flight: &'a Arc<Flight>,
+    claimed: &'a [BlockIndex],
+}
+
+impl<'a> Standby<'a> {
+    fn new(route: &'a Route, revision: &'a Revision, flight: &'a Arc<Flight>, claimed: &'a [BlockIndex]) -> Self {
+        Self {
+            route,
+            revision,
+            flight,
+            claimed,
+        }
+    }
+}
+
+impl Drop for Standby<'_> {
+    fn drop(&mut self) {
+        if self.flight.taken_off().is_some() {
+            return;
+        }
+        self.route
+            .flights
+            .release(self.revision, self.claimed.iter().copied(), self.flight);
+        let lost = Told::lost(self.route.terms.authority(), Method::Get);
+        self.flight.ground(vec![lost], None);
+    }
+}
+
+/// The bytes of a revision that an answer brings, whether or not they may be stored. `None` if it is another revision,
+/// or one of another length.
+fn brought(told: &Told, head: &Head) -> Option<ByteRange> {
+    if told.asked.method == Method::Head || !served(std::slice::from_ref(head.tag()), told) {
+        return None;
+    }
+    let whole = head.size().whole()?;
+    match &told.heard {
+        Heard::Partial(_, range, total) if total.is_none_or(|total| total == head.size()) => {
+            whole.covers(*range).then_some(*range)
+        }
+        Heard::Found(_, total) if total.is_none_or(|total| total == head.size()) => Some(whole),
+        _ => None,
     }
 }
 
 /// Whether a refusal that others waited for too is the answer to all of them. 401, 403 and what is only handed on are
 /// the asker's alone.
 fn refusal_is_shared(tag: &StrongETag, told: &[Told]) -> bool {
-    told.last().is_none_or(|last| match &last.heard {
+    told.last().is_some_and(|last| match &last.heard {
         Heard::PreconditionFailed(_) | Heard::NotFound(_) | Heard::Unsatisfiable(_, _) | Heard::Failed(_) => true,
         Heard::Found(_, _) | Heard::Partial(_, _, _) => !served(std::slice::from_ref(tag), last),
         Heard::NotModified(_) | Heard::Denied(_) | Heard::Other(_) => false,
     })
 }
 
-/// The revision and the bytes of it that an answer brings. The answer to a HEAD brings nothing.
-fn bytes_of(told: &Told) -> Option<(Arc<Head>, ByteRange)> {
-    if told.asked.method == Method::Head {
-        return None;
-    }
-    let head = head_of(told)?;
-    let range = match &told.heard {
-        Heard::Partial(_, range, _) => *range,
-        _ => head.size().whole()?,
-    };
-    Some((Arc::new(head), range))
-}
-
 /// Why an answer did not bring the rest.
 fn cause_of(heard: &Heard) -> Cause {
     match heard {
         Heard::Failed(failure) => failure.cause,
+        // The revision is gone, or not what it was.
         _ => Cause::Reset,
     }
 }

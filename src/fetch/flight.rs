@@ -161,24 +161,16 @@ impl Flight {
         }
     }
 
-    /// Bytes came: they enter the window, and what is older leaves it.
+    /// Bytes came: they enter the window, and what is older leaves it. What the fastest reader has yet to read stays: it
+    /// set the pace, so it is at most one piece more than the window.
     pub(super) fn push(&self, bytes: Bytes) {
-        let mut state = self.state.lock();
-        state.end = state.end.saturating_add(length(&bytes));
-        state.chunks.push_back(bytes);
-        while state.end.saturating_sub(state.base) > self.window
-            && state.chunks.len() > 1
-            && let Some(oldest) = state.chunks.pop_front()
-        {
-            state.base = state.base.saturating_add(length(&oldest));
-        }
-        drop(state);
+        self.state.lock().push(bytes, self.window);
         self.tick();
     }
 
-    /// The flight ended; followers still get what is in the window.
+    /// The flight ended; followers still get what is in the window. The first word stands.
     pub(super) fn finish(&self, end: End) {
-        self.state.lock().over = Some(end);
+        self.state.lock().over.get_or_insert(end);
         self.tick();
     }
 
@@ -202,9 +194,14 @@ impl Flight {
             .map(|(_, tail)| tail.clone())
     }
 
-    /// How far the fastest reader has come; `None` without readers.
-    fn fastest(&self) -> Option<u64> {
-        self.state.lock().readers.values().copied().max()
+    /// Ends the flight if nobody reads: whoever begins to follow later finds it over. Whether it did.
+    pub(super) fn abandon(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.readers.is_empty() {
+            return false;
+        }
+        state.over.get_or_insert(End::Abandoned);
+        true
     }
 
     /// Whether anyone reads.
@@ -214,9 +211,9 @@ impl Flight {
 
     /// Whether the fastest reader wants more than the window holds; without readers the fill sets the pace.
     pub(super) fn has_room(&self) -> bool {
-        let end = self.state.lock().end;
-        self.fastest()
-            .is_none_or(|fastest| end.saturating_sub(fastest) < self.window)
+        let state = self.state.lock();
+        let fastest = state.fastest();
+        fastest.is_none_or(|fastest| state.end.saturating_sub(fastest) < self.window)
     }
 
     /// Begins to follow from a position.
@@ -255,7 +252,42 @@ impl Flight {
     }
 }
 
+impl State {
+    /// How far the fastest reader has come; `None` without readers.
+    fn fastest(&self) -> Option<u64> {
+        self.readers.values().copied().max()
+    }
+
+    fn push(&mut self, bytes: Bytes, window: u64) {
+        self.end = self.end.saturating_add(length(&bytes));
+        self.chunks.push_back(bytes);
+        let read = self.fastest().unwrap_or(u64::MAX);
+        while self.end.saturating_sub(self.base) > window && self.chunks.len() > 1 {
+            let Some(oldest) = self.chunks.front() else { return };
+            let next = self.base.saturating_add(length(oldest));
+            if next > read {
+                return;
+            }
+            self.base = next;
+            self.chunks.pop_front();
+        }
+    }
+}
+
 impl Follower {
+    /// Whether the flight's bytes begin beyond a position.
+    pub(crate) fn begins_after(&self, position: u64) -> bool {
+        match self.flight.taken_off().as_deref() {
+            Some(Takeoff::Flowing(_, range)) => range.first() > position,
+            Some(Takeoff::Grounded(_)) | None => false,
+        }
+    }
+
+    /// Whether the flight will bring nothing beyond a position, or nothing more.
+    pub(crate) fn ends_before(&self, position: u64) -> bool {
+        self.flight.range().is_none_or(|range| range.end() <= position)
+    }
+
     /// What is at a position, up to the end of `range`; waits for it.
     pub(crate) async fn next(&mut self, position: u64, range: ByteRange) -> Next {
         self.move_to(position);
@@ -325,4 +357,60 @@ pub(crate) struct Claimed {
     pub(crate) revision: Revision,
     /// The block.
     pub(crate) index: BlockIndex,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::{Heard, Method, Target};
+    use crate::plan::{Asked, Tier};
+
+    const WINDOW: u64 = 1000;
+
+    fn flight() -> Arc<Flight> {
+        let flight = Flight::new(WINDOW);
+        let told = Told {
+            tier: Tier::new(0),
+            asked: Asked::free(Method::Get, Target::Whole),
+            heard: Heard::failed(Cause::Reset),
+            own: false,
+        };
+        flight.take_off(told, range());
+        flight
+    }
+
+    fn range() -> ByteRange {
+        ByteRange::new(0, 99_999).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_the_fastest_reader_has_yet_to_read_stays_in_the_window() {
+        let flight = flight();
+        let mut reader = flight.follow(0);
+        let mut position = 0;
+        // Pieces that do not divide the window, as sockets give them.
+        for _ in 0..40 {
+            while flight.has_room() {
+                flight.push(Bytes::from(vec![0; 333]));
+            }
+            let Next::Bytes(bytes) = reader.next(position, range()).await else {
+                panic!("lost at {position}");
+            };
+            position += length(&bytes);
+        }
+        let state = flight.state.lock();
+        assert!(state.end - state.base <= WINDOW + 333);
+    }
+
+    #[test]
+    fn the_window_moves_without_readers() {
+        let flight = flight();
+        drop(flight.follow(0));
+        for _ in 0..40 {
+            assert!(flight.has_room());
+            flight.push(Bytes::from(vec![0; 333]));
+        }
+        let state = flight.state.lock();
+        assert!(state.end - state.base <= WINDOW);
+    }
 }

@@ -40,6 +40,8 @@ struct Slot {
 /// Requests that wait for one question.
 #[derive(Debug)]
 pub(crate) struct Group {
+    /// Whether a question was in flight when it began to gather.
+    waits: bool,
     turn: Notify,
     word: watch::Sender<Option<Arc<SharedWord>>>,
 }
@@ -62,11 +64,12 @@ impl Groups {
             return Place::Member(group.clone());
         }
         let group = Arc::new(Group {
+            waits: slot.in_flight > 0,
             turn: Notify::new(),
             word: watch::Sender::new(None),
         });
         slot.gathering = Some(group.clone());
-        if slot.in_flight == 0 {
+        if !group.waits {
             group.turn.notify_one();
         }
         Place::Asker(group)
@@ -83,6 +86,7 @@ impl Groups {
         Turn {
             groups: self,
             key: key.clone(),
+            waited: group.waits,
         }
     }
 }
@@ -92,6 +96,8 @@ impl Groups {
 pub(crate) struct Turn<'a> {
     groups: &'a Groups,
     key: GroupKey,
+    /// Whether another question was in flight before.
+    pub(crate) waited: bool,
 }
 
 impl Drop for Turn<'_> {
@@ -110,9 +116,13 @@ impl Drop for Turn<'_> {
 }
 
 impl Group {
-    /// Tells all members.
-    pub(crate) fn tell(&self, word: Arc<SharedWord>) {
-        self.word.send_replace(Some(word));
+    /// Tells all members; the first word stands.
+    pub(crate) fn tell(&self, word: SharedWord) {
+        self.word.send_if_modified(|told| {
+            let first = told.is_none();
+            told.get_or_insert_with(|| Arc::new(word));
+            first
+        });
     }
 
     /// Waits for the word.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::flight::{Flight, Takeoff};
+use super::flight::{Flight, Follower, Takeoff};
+use super::pilot::LOOK_AHEAD;
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, BlockSpan, ByteRange, Head, Heard, Revision, StrongETag};
 use crate::plan::{Facts, Local, Stored, Told, effective, focus, head_of, missing_span, wanted};
@@ -10,15 +11,16 @@ use crate::request::Kind;
 use crate::tier::store::Known;
 
 impl Route {
-    /// What the store and the flights hold of the revisions in focus. `own` is the flight of this request's own answer;
-    /// `damaged` are blocks that the store has but could not read.
+    /// What the store and the flights hold of the revisions in focus, and followers of those flights: what is said to be
+    /// on its way must come. `own` is the flight of this request's own answer; `damaged` are blocks that the store has but
+    /// could not read.
     pub(super) async fn local(
         &self,
         request: &Request,
         facts: &Facts,
         own: Option<&Flight>,
         damaged: &[BlockIndex],
-    ) -> Local {
+    ) -> (Local, Vec<Follower>) {
         let known = self.store.known(&request.key).await;
         let facts = &Facts {
             local: Local {
@@ -27,17 +29,20 @@ impl Route {
             },
             ..facts.clone()
         };
-        let mut stored = Vec::new();
+        let (mut stored, mut held) = (Vec::new(), Vec::new());
         for tag in focus(&request.read, facts) {
             if let Some(head) = self.head(request, &known, facts, &tag).await {
-                stored.push(self.stored(request, facts, head, own, damaged).await);
+                let (here, coming) = self.stored(request, facts, head, own, damaged).await;
+                stored.push(here);
+                held.extend(coming);
             }
         }
-        Local {
+        let local = Local {
             current: known.current,
             former: known.former,
             stored,
-        }
+        };
+        (local, held)
     }
 
     /// The head of a revision: of the current one as it is known, of others as an answer just told or a block holds it.
@@ -70,7 +75,7 @@ impl Route {
         head: Arc<Head>,
         own: Option<&Flight>,
         damaged: &[BlockIndex],
-    ) -> Stored {
+    ) -> (Stored, Vec<Follower>) {
         let revision = Revision {
             key: request.key.clone(),
             tag: head.tag().clone(),
@@ -78,25 +83,30 @@ impl Route {
         let read = effective(&request.read, facts);
         let complete = needs_completeness(&read.kind, facts) && self.is_complete(&revision, &head, damaged).await;
         let Some(range) = wanted(&read, &head, &self.terms) else {
-            return Stored {
+            let stored = Stored {
                 head,
                 missing: None,
                 some: true,
                 complete,
             };
+            return (stored, Vec::new());
         };
         let span = self.terms.block_size.span_of(range);
         let mut held = self.held(&revision, span, damaged).await;
+        let mut coming = Coming::default();
         for (index, held) in span.iter().zip(&mut held) {
-            *held = *held || self.is_flying(&revision, index) || self.brings(own, &revision, &head, index, range);
+            let comes = self.comes(&mut coming, &revision, &head, index, range);
+            *held = *held || comes || self.brings(own, &revision, &head, index, range);
         }
         let missing = missing_span(range, head.size(), self.terms.block_size, &held);
-        Stored {
+        let some = held.contains(&true);
+        let stored = Stored {
             head,
             missing,
-            some: held.contains(&true),
+            some,
             complete,
-        }
+        };
+        (stored, coming.held)
     }
 
     async fn is_complete(&self, revision: &Revision, head: &Head, damaged: &[BlockIndex]) -> bool {
@@ -117,12 +127,21 @@ impl Route {
             .collect()
     }
 
-    /// Whether a block is on its way: the answer that brings it has come.
-    fn is_flying(&self, revision: &Revision, index: BlockIndex) -> bool {
-        let flight = self.flights.get(revision, index);
-        flight
-            .and_then(|flight| flight.taken_off())
-            .is_some_and(|takeoff| matches!(*takeoff, Takeoff::Flowing(_, _)))
+    /// Whether a block is on its way: the answer that brings it has come, or a flight that brings a block before it will
+    /// bring this one as well. Who follows it from there needs no other.
+    fn comes(
+        &self,
+        coming: &mut Coming,
+        revision: &Revision,
+        head: &Head,
+        index: BlockIndex,
+        wanted: ByteRange,
+    ) -> bool {
+        let Some(flight) = self.flights.get(revision, index) else {
+            return self.brings(coming.along.as_deref(), revision, head, index, wanted);
+        };
+        let from = self.terms.block_size.start_of(index).max(wanted.first());
+        coming.note(flight, from, wanted)
     }
 
     /// Whether this request's own answer brings what is wanted of a block.
@@ -142,6 +161,28 @@ impl Route {
             Some(Takeoff::Grounded(_)) | None => false,
         };
         same && matches!((flight.range(), part), (Some(range), Some(part)) if range.covers(part))
+    }
+}
+
+/// The flights that bring what is wanted.
+#[derive(Default)]
+struct Coming {
+    /// The last one.
+    along: Option<Arc<Flight>>,
+    held: Vec<Follower>,
+}
+
+impl Coming {
+    /// Notes the flight that brings the bytes at a position. Whether it does: it may have ended before it was held.
+    fn note(&mut self, flight: Arc<Flight>, from: u64, wanted: ByteRange) -> bool {
+        let same = self.along.as_ref().is_some_and(|along| Arc::ptr_eq(along, &flight));
+        // A reader of more than that may find, as with any other hole, that the revision has gone in the meantime.
+        if !same && from.saturating_sub(wanted.first()) < LOOK_AHEAD {
+            self.held.push(flight.follow(from));
+        }
+        let comes = flight.range().is_some();
+        self.along = Some(flight).filter(|_| comes);
+        comes
     }
 }
 

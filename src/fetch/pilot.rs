@@ -94,6 +94,10 @@ impl Pilot {
     /// Runs the transfer to its end.
     pub(crate) async fn run(mut self, body: Body) {
         let end = self.transfer(body).await;
+        self.land(end);
+    }
+
+    fn land(&mut self, end: End) {
         self.fill = None;
         // Claims go first: whoever finds none asks anew, and nobody finds a flight that is over.
         let rest: Vec<BlockIndex> = self.claimed.iter().copied().collect();
@@ -145,12 +149,8 @@ impl Pilot {
             tokio::time::sleep(pause).await;
             tries += 1;
             self.route.metrics.resumed();
-            match self
-                .route
-                .rest(&self.course.request, &self.course.revision.tag, rest, true)
-                .await
-            {
-                Ok((_, _, held, body)) => return Ok((skip_to(body, held.first(), self.position), tries)),
+            match self.route.rest(&self.course.request, &self.course.head, rest).await {
+                Ok((_, held, body)) => return Ok((skip_to(body, held.first(), self.position), tries)),
                 Err(next) => cause = next,
             }
         }
@@ -168,7 +168,12 @@ impl Pilot {
                 moved.await;
                 continue;
             }
-            let Some((_, fill)) = &self.fill else { return false };
+            let Some((_, fill)) = &self.fill else {
+                if self.flight.abandon() {
+                    return false;
+                }
+                continue;
+            };
             if fill.backlog() < BACKLOG_WITHOUT_READERS {
                 return true;
             }
@@ -233,7 +238,9 @@ impl Pilot {
         self.claim_ahead();
         let block = self.route.terms.block_size.range_of(index, self.course.head.size());
         let whole = block.is_some_and(|block| self.course.range.covers(block));
-        if !whole || !self.route.keeps || !self.claimed.contains(&index) {
+        // A block that was begun is finished without readers, for those to come; it is not worth beginning another.
+        let wanted = self.flight.has_readers() && self.claimed.contains(&index);
+        if !whole || !self.route.keeps || !wanted {
             return;
         }
         match self
@@ -297,6 +304,13 @@ impl Pilot {
         self.route
             .flights
             .release(&self.course.revision, blocks.iter().copied(), &self.flight);
+    }
+}
+
+impl Drop for Pilot {
+    /// Should the task end in any other way than by [`Pilot::run`], nobody waits for it for ever.
+    fn drop(&mut self) {
+        self.land(End::Cut(Cause::Reset));
     }
 }
 

@@ -8,7 +8,8 @@ use super::fetching::InHand;
 use super::flight::Follower;
 use super::group::{Group, GroupKey, Place};
 use super::route::{Request, Route};
-use crate::plan::{Asked, Told, shareable};
+use crate::object::Method;
+use crate::plan::{self, Asked, Facts, Step, Told, shareable};
 use crate::request::Kind;
 
 /// The answer to a group's question.
@@ -41,13 +42,13 @@ impl Route {
         if asker && let Some((told, in_hand)) = word.own.lock().take() {
             return (told, in_hand, false);
         }
-        match &word.told {
-            Some(told) => (told.clone(), InHand::default(), true),
-            None => {
-                let (told, in_hand) = self.ask_alone(request, asked).await;
-                (told, in_hand, false)
-            }
+        if let Some(told) = &word.told {
+            return (told.clone(), InHand::default(), true);
         }
+        // It may be the last to hold an answer that its asker did not wait for, and a connection with it.
+        drop((word, group));
+        let (told, in_hand) = self.ask_alone(request, asked).await;
+        (told, in_hand, false)
     }
 
     /// Asks the authority for one request alone.
@@ -61,7 +62,13 @@ impl Route {
     fn begin_question(self: &Arc<Self>, request: Request, asked: Asked, key: GroupKey, group: Arc<Group>) {
         let route = self.clone();
         self.tasks.spawn(async move {
+            let standby = Standby(&route, &group);
             let turn = route.groups.turn(&key, &group).await;
+            let asked = if turn.waited {
+                route.reconsidered(&request, asked).await
+            } else {
+                asked
+            };
             let (told, in_hand) = route.ask_alone(&request, asked).await;
             let shared = shareable(&told, &route.terms).then(|| Told {
                 own: false,
@@ -69,11 +76,37 @@ impl Route {
             });
             let holder = in_hand.another_follower();
             drop(turn);
-            group.tell(Arc::new(SharedWord {
+            group.tell(SharedWord {
                 told: shared,
                 own: Mutex::new(Some((told, in_hand))),
                 _holder: holder,
-            }));
+            });
+            drop(standby);
+        });
+    }
+
+    /// The question as it is best put now: what came while its turn was waited for may need no more than a validation.
+    async fn reconsidered(&self, request: &Request, asked: Asked) -> Asked {
+        let facts = Facts {
+            local: self.local(request, &Facts::default(), None, &[]).await.0,
+            ..Facts::default()
+        };
+        match plan::next(&request.read, &facts, &self.terms, self.clock.now()) {
+            Step::Discover(anew) => anew,
+            _ => asked,
+        }
+    }
+}
+
+/// Stands in for a group's question: should its task end without an answer, whoever waits is told so.
+struct Standby<'a>(&'a Route, &'a Group);
+
+impl Drop for Standby<'_> {
+    fn drop(&mut self) {
+        self.1.tell(SharedWord {
+            told: Some(Told::lost(self.0.terms.authority(), Method::Get)),
+            own: Mutex::new(None),
+            _holder: None,
         });
     }
 }

@@ -33,9 +33,6 @@ const POOL_IDLE: Duration = Duration::from_secs(4);
 /// adapts from 8 KiB up; below the size from which allocators ask the kernel for every buffer.
 const READ_BUFFER: usize = 64 << 10;
 
-/// The least that hyper takes for its buffer.
-const LEAST_READ_BUFFER: usize = 8 << 10;
-
 /// How upstreams of one tier are talked to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientConfig {
@@ -47,7 +44,7 @@ pub struct ClientConfig {
     pub idle: Duration,
     /// Requests in flight, each counted until the last byte of its body.
     pub connections: usize,
-    /// Bytes of a response head.
+    /// Bytes of a response head. It has at most 100 lines, which is hyper's own bound.
     pub head_limit: usize,
     /// Certificates that are trusted besides the machine's own.
     pub ca_pem: Option<Vec<u8>>,
@@ -72,8 +69,8 @@ impl Client {
             .pool_max_idle_per_host(config.connections)
             // Sent again is only what was never written, because the pooled connection turned out closed.
             .retry_canceled_requests(true)
-            // Buffer and head share a bound in hyper, so small limits on the head make for small chunks.
-            .http1_max_buf_size(config.head_limit.max(READ_BUFFER).max(LEAST_READ_BUFFER))
+            // Buffer and head share a bound in hyper; a lower limit on heads is checked by `send`.
+            .http1_max_buf_size(config.head_limit.max(READ_BUFFER))
             .build(connector);
         Ok(Self {
             inner,

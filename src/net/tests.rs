@@ -13,7 +13,7 @@ use super::listener::{Listener, Step, say};
 use super::{Client, ClientConfig, Guard, Transfer};
 use crate::object::{Cause, Cut};
 
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT: Duration = Duration::from_millis(500);
 const LONG: Duration = Duration::from_secs(10);
 
 fn config() -> ClientConfig {
@@ -215,22 +215,33 @@ async fn failures_to_connect_are_told_apart() {
     assert_eq!(listener.connections(), 0, "nothing was dialled");
 }
 
-#[tokio::test]
-async fn tls_trusts_its_ca_file_and_nobody_else() {
+/// A server with a certificate of its own making, and that certificate; it may want one of its clients.
+fn tls(wants_certificates: bool) -> (TlsAcceptor, String) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
-    let server = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .unwrap();
-    let tls = TlsAcceptor::from(Arc::new(server));
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = if wants_certificates {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(made.cert.der().clone()).unwrap();
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        builder.with_client_cert_verifier(verifier.build().unwrap())
+    } else {
+        builder.with_no_client_auth()
+    };
+    let config = builder.with_single_cert(vec![made.cert.der().clone()], key).unwrap();
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+#[tokio::test]
+async fn tls_trusts_its_ca_file_and_nobody_else() {
+    let (acceptor, pem) = tls(false);
     let answer = |_: &str| say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
-    let listener = Listener::start_with(answer, Some(tls)).await;
+    let listener = Listener::start_with(answer, Some(acceptor)).await;
     let port = listener.address.port();
     let trusting = client(ClientConfig {
-        ca_pem: Some(made.cert.pem().into_bytes()),
+        ca_pem: Some(pem.into_bytes()),
         ..config()
     });
     let response = get(&trusting, &format!("https://localhost:{port}/")).await.unwrap();
@@ -239,6 +250,19 @@ async fn tls_trusts_its_ca_file_and_nobody_else() {
     assert_eq!(other_name.unwrap_err(), Cause::Tls);
     let strange = get(&client(config()), &format!("https://localhost:{port}/")).await;
     assert_eq!(strange.unwrap_err(), Cause::Tls);
+}
+
+/// In TLS 1.3 the server's refusal comes after the handshake, in place of an answer.
+#[tokio::test]
+async fn a_server_that_wants_our_certificate_is_a_matter_of_tls() {
+    let (acceptor, pem) = tls(true);
+    let listener = Listener::start_with(|_| say("never"), Some(acceptor)).await;
+    let trusting = client(ClientConfig {
+        ca_pem: Some(pem.into_bytes()),
+        ..config()
+    });
+    let refused = get(&trusting, &format!("https://localhost:{}/", listener.address.port())).await;
+    assert_eq!(refused.unwrap_err(), Cause::Tls);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::cause;
-use crate::object::{Cause, Cut};
+use crate::object::{Cause, Cut, Lie};
 
 /// A stream of bytes that ends where the message ends, and else with one [`Cut`]. Dropped before, it closes the
 /// connection; ended, it gives it back to the pool.
@@ -98,7 +98,7 @@ impl Transfer {
         match &mut self.left {
             None => Ok(data),
             Some(left) => {
-                *left = left.checked_sub(length).ok_or(Cause::Lie(crate::object::Lie::Length))?;
+                *left = left.checked_sub(length).ok_or(Cause::Lie(Lie::Length))?;
                 Ok(data)
             }
         }
@@ -145,5 +145,62 @@ impl fmt::Debug for Transfer {
         f.debug_struct("Transfer")
             .field("ended", &self.body.is_none())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use futures_util::StreamExt;
+    use http_body_util::Empty;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinSet;
+
+    const IDLE: Duration = Duration::from_secs(10);
+
+    /// The body of an answer of 100 bytes, of which one comes after each of these pauses. All of time is tokio's.
+    async fn arriving(pauses: Vec<Duration>) -> (Transfer, JoinSet<()>) {
+        let (near, mut far) = tokio::io::duplex(1 << 10);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(far.read_u8().await.unwrap());
+            }
+            far.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
+                .await
+                .unwrap();
+            for pause in pauses {
+                sleep(pause).await;
+                far.write_all(b"x").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(near)).await.unwrap();
+        tasks.spawn(async move { drop(connection.await) });
+        let request = http::Request::get("/").body(Empty::<Bytes>::new()).unwrap();
+        let body = sender.send_request(request).await.unwrap().into_body();
+        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        (Transfer::new(body, permit, IDLE), tasks)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_silence_is_counted_and_only_while_somebody_waits() {
+        let began = Instant::now();
+        let (mut body, _tasks) = arriving(vec![IDLE * 9 / 10; 5]).await;
+        for _ in 0..4 {
+            assert_eq!(body.next().await, Some(Ok(Bytes::from_static(b"x"))));
+        }
+        assert_eq!(began.elapsed(), IDLE * 9 / 10 * 4);
+        sleep(IDLE * 5).await;
+        assert_eq!(body.next().await, Some(Ok(Bytes::from_static(b"x"))));
+        let silent = Instant::now();
+        assert_eq!(body.next().await, Some(Err(Cut(Cause::Timeout))));
+        assert_eq!(silent.elapsed(), IDLE);
+        assert_eq!(body.next().await, None);
     }
 }

@@ -29,11 +29,7 @@ fn contradiction(asked: &Asked, heard: &Heard, known: impl Fn(&StrongETag) -> Op
             None if other_total(found, *total) => lie(Lie::Total),
             None => None,
         },
-        // A part asked by number may come as a 200 only from a server that does not know parts.
-        Heard::Found(found, total) if asked.target == Target::Whole && other_total(found, *total) => lie(Lie::Total),
-        Heard::Found(found, total) if !matches!(asked.target, Target::Part(_)) && other_total(found, *total) => {
-            lie(Lie::Total)
-        }
+        Heard::Found(found, total) if other_total(found, *total) => lie(Lie::Total),
         // Statuses that answer a condition which was not put.
         Heard::NotModified(_) if !matches!(asked.condition, Condition::Unless(_)) => Some(Cause::Malformed),
         Heard::PreconditionFailed(_) if matches!(asked.condition, Condition::Free | Condition::Unless(_)) => {

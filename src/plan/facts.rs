@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::object::{ByteRange, Condition, Current, Head, Heard, Method, StrongETag, Target};
+use crate::object::{ByteRange, Cause, Condition, Current, Head, Heard, Method, StrongETag, Target};
 
 /// The place of an upstream in its route, nearest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -66,9 +66,9 @@ pub struct Facts {
     pub word: Option<Told>,
     /// How often the authority was asked alone, without a condition, after its word did not hold (row 29).
     pub asked_anew: u8,
-    /// The answers of the latest [`super::Step::Fetch`], from near to deep; `None` if there was none.
+    /// The answers to every [`super::Step::Fetch`] since the word, in order; `None` if there was none.
     pub fetched: Option<Vec<Told>>,
-    /// The answers of near tiers to a discovery that the authority failed, or of the authority to a Resume.
+    /// The answers of near tiers to a discovery that the authority failed, or of the authority to a HEAD for a length.
     pub asked: Vec<Told>,
 }
 
@@ -81,6 +81,18 @@ impl Tier {
     /// Its place.
     pub const fn get(self) -> usize {
         self.0
+    }
+}
+
+impl Told {
+    /// What waits for an answer that will not come, since whoever was to bring it is gone.
+    pub fn lost(tier: Tier, method: Method) -> Self {
+        Self {
+            tier,
+            asked: Asked::free(method, Target::Whole),
+            heard: Heard::failed(Cause::Reset),
+            own: false,
+        }
     }
 }
 
@@ -101,11 +113,11 @@ impl Local {
         self.stored.iter().find(|stored| stored.head.tag() == tag)
     }
 
-    /// Whether a revision may answer pins: it is current, nothing else is known to be, or it stopped being current less
-    /// than `grace` ago (`semantics.md`, Grace). Of a revision that was never seen as current here nothing is
-    /// remembered, and the client named the very bytes: it may.
+    /// Whether a revision may answer pins: it is current, or it stopped being so less than `grace` ago
+    /// (`semantics.md`, Grace). Of a revision that was never seen as current here nothing is remembered, and the client
+    /// named the very bytes: it may.
     pub fn answers_pins(&self, tag: &StrongETag, grace: Duration, now: SystemTime) -> bool {
-        if matches!(&self.current, Current::Is(current) if current == tag) || self.current == Current::Unknown {
+        if matches!(&self.current, Current::Is(current) if current == tag) {
             return true;
         }
         let since = self
@@ -119,12 +131,17 @@ impl Local {
 }
 
 impl Facts {
-    /// The last answer whose body is in hand.
+    /// Notes the answers to a [`super::Step::Fetch`]. Those to an earlier one stay: an error that was met with one
+    /// listed tag is still an error when the others are nowhere (invariant 5).
+    pub fn note_fetched(&mut self, told: Vec<Told>) {
+        self.fetched.get_or_insert_default().extend(told);
+    }
+
+    /// The latest answer, if its body is this request's own. Only that one can be handed on: the bodies of earlier
+    /// ones are gone.
     pub fn in_hand(&self) -> Option<&Told> {
         let fetched = self.fetched.as_deref().unwrap_or_default().last();
-        [self.asked.last(), fetched, self.word.as_ref()]
-            .into_iter()
-            .flatten()
-            .find(|told| told.own)
+        let latest = fetched.or(self.asked.last()).or(self.word.as_ref());
+        latest.filter(|told| told.own)
     }
 }

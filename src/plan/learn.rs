@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::admit::{is_fallback, storable};
 use super::facts::{Asked, Told};
+use super::pinned::names_revision;
 use super::step::Terms;
 use crate::config::Role;
 use crate::object::{Condition, Found, Head, Heard, Method, ObjectSize, Parts, StrongETag, TakenFrom, Target};
@@ -23,6 +24,13 @@ pub enum Lesson {
     Unknown,
 }
 
+/// What an answer teaches of a revision's parts, whichever tier it is from: who has a revision knows its parts, also in
+/// answer to a pin.
+pub fn learn_parts(told: &Told, terms: &Terms) -> Option<Arc<Head>> {
+    let head = head_of(told).filter(|head| names_revision(told, terms) && *head.parts() != Parts::default())?;
+    Some(Arc::new(head))
+}
+
 /// What an answer of the authority teaches. Answers of other tiers teach nothing.
 pub fn learn(told: &Told, terms: &Terms) -> Lesson {
     if told.tier != terms.authority() {
@@ -36,13 +44,23 @@ pub fn learn(told: &Told, terms: &Terms) -> Lesson {
         _ if pinned => Lesson::Nothing,
         Heard::Found(_, _) | Heard::Partial(_, _, _) => named(told, terms),
         Heard::NotModified(found) if is_fallback(found) => Lesson::Nothing,
-        Heard::NotModified(found) => match &told.asked.condition {
-            Condition::Unless(tag) if found.strong_tag().is_none_or(|named| named == *tag) => {
-                Lesson::Still(tag.clone(), found.clone())
-            }
-            _ => Lesson::Nothing,
+        Heard::NotModified(found) => match confirmed(told) {
+            Some(tag) => Lesson::Still(tag.clone(), found.clone()),
+            None => Lesson::Nothing,
         },
         _ => Lesson::Nothing,
+    }
+}
+
+/// The tag that a 304 confirms: the one that it was asked about, unless it names another. A weak form of it is another:
+/// If-None-Match compares weakly (RFC 9110 13.1.2), so what is there now need not have the same bytes.
+pub(super) fn confirmed(told: &Told) -> Option<&StrongETag> {
+    match (&told.heard, &told.asked.condition) {
+        (Heard::NotModified(found), Condition::Unless(tag)) => {
+            let unnamed = !found.fields.contains_key(http::header::ETAG);
+            (unnamed || found.strong_tag().as_ref() == Some(tag)).then_some(tag)
+        }
+        _ => None,
     }
 }
 
@@ -57,6 +75,8 @@ fn named(told: &Told, terms: &Terms) -> Lesson {
         Some(head) if storable(found, terms.http_authority) => Lesson::Is(Arc::new(head)),
         Some(_) => Lesson::Unknown,
         None if found.strong_tag().is_none() => Lesson::None,
+        // Row 30: a 206 of unknown total is passed on and moves nothing.
+        None if matches!(told.heard, Heard::Partial(_, _, _)) => Lesson::Nothing,
         // A strong tag without a length: it changed, but no block can be made of it.
         None => Lesson::Unknown,
     }
@@ -69,7 +89,7 @@ pub fn head_of(told: &Told) -> Option<Head> {
     }
     let (found, total, from) = match &told.heard {
         Heard::Found(found, total) => (found, *total, TakenFrom::Whole),
-        Heard::Partial(found, _, total) if told.asked.method == Method::Head => (found, *total, TakenFrom::Whole),
+        Heard::Partial(found, _, total) if describes_the_whole(&told.asked) => (found, *total, TakenFrom::Whole),
         Heard::Partial(found, _, total) => (found, *total, TakenFrom::Piece),
         _ => return None,
     };
@@ -80,6 +100,11 @@ pub fn head_of(told: &Told) -> Option<Head> {
     } else {
         head.with_parts(parts)
     })
+}
+
+/// The digests in a 206 to a HEAD are those of the object, but a part's where a part was asked for.
+fn describes_the_whole(asked: &Asked) -> bool {
+    asked.method == Method::Head && !matches!(asked.target, Target::Part(_))
 }
 
 /// What an answer to a question by part number teaches of the parts.

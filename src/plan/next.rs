@@ -8,12 +8,12 @@ use http::StatusCode;
 use super::detail::Detail;
 use super::discovery::discovery;
 use super::facts::{Facts, Stored};
-use super::learn::head_of;
+use super::learn::{head_of, length_of};
 use super::pinned::pinned;
 use super::resumed::resumed;
-use super::shape::{Shape, shape};
+use super::shape::{Shape, never_satisfiable, shape};
 use super::step::{Cut, Relay, Reply, Serve, Step, Terms};
-use crate::object::{Cause, Current, ETag, Failure, Found, Heard, RangeSpec, StrongETag, Target};
+use crate::object::{Cause, Current, Failure, Found, Heard, ObjectSize, RangeSpec, StrongETag, Target, parse_digits};
 use crate::request::{Kind, Read};
 
 /// What to do next.
@@ -72,45 +72,68 @@ pub(super) fn serve(read: &Read, stored: &Stored, detail: Detail, terms: &Terms)
     })
 }
 
-/// The answer in hand, cut to what the client asked for where it holds more.
+/// The answer in hand, cut to what the client asked for where it holds more. 304 if the client has it: preconditions go
+/// before ranges (RFC 9110 13.2.2).
 pub(super) fn relay(read: &Read, heard: &Heard, detail: Detail) -> Step {
     let Some(found) = heard.found() else {
         return Reply::new(StatusCode::BAD_GATEWAY, detail).into();
     };
-    let good = found.status.is_success();
+    if client_has(read, found) {
+        return Step::Relay(Relay {
+            cut: None,
+            not_modified: true,
+            detail,
+        });
+    }
+    if never_satisfiable(read) && found.status.is_success() {
+        return unsatisfiable(length_of(heard)).into();
+    }
+    match cut(read, heard) {
+        Some(Err(length)) => unsatisfiable(length).into(),
+        cut => Step::Relay(Relay {
+            cut: cut.and_then(Result::ok),
+            not_modified: false,
+            detail,
+        }),
+    }
+}
+
+/// Whether an answer is of a representation that the client says it has.
+pub(super) fn client_has(read: &Read, found: &Found) -> bool {
+    let exists = found.status.is_success() || found.status == StatusCode::RANGE_NOT_SATISFIABLE;
     let modified = found
         .fields
         .get(http::header::LAST_MODIFIED)
         .and_then(|value| value.to_str().ok());
     let modified = modified.and_then(|value| httpdate::parse_http_date(value).ok());
-    let tag: Option<ETag> = found.tag();
-    let not_modified = good && read.unless.holds(tag.as_ref(), modified);
-    let cut = match (heard, read.target) {
-        (Heard::Partial(_, held, total), Target::Range(spec)) => {
-            let sent = match (spec, total) {
-                (_, Some(total)) => spec.resolve(*total),
-                (RangeSpec::Span(range), None) => range.intersect(*held),
-                (RangeSpec::From(first), None) => held.starting_at(first),
-                (RangeSpec::Suffix(_), None) => Some(*held),
-            };
-            match sent.and_then(|sent| sent.intersect(*held)) {
-                Some(sent) => Some(Cut { held: *held, sent }),
-                None => return unsatisfiable(total.map(crate::object::ObjectSize::bytes)).into(),
-            }
-        }
-        _ => None,
+    exists && read.unless.holds(found.tag().as_ref(), modified)
+}
+
+/// The client's bytes within an answer, or the length that they lie outside of; `None` if all of it is sent. A 200 is
+/// cut only under a strong tag: nobody could ask for another piece of the same otherwise (rows 12, 13).
+fn cut(read: &Read, heard: &Heard) -> Option<Result<Cut, Option<ObjectSize>>> {
+    let Target::Range(spec) = read.target else { return None };
+    let (held, total) = match heard {
+        Heard::Partial(_, held, total) => (Some(*held), *total),
+        Heard::Found(found, Some(total)) if found.strong_tag().is_some() => (total.whole(), Some(*total)),
+        _ => return None,
     };
-    Step::Relay(Relay {
-        cut,
-        not_modified,
-        detail,
+    let sent = held.and_then(|held| match (spec, total) {
+        (_, Some(total)) => spec.resolve(total)?.intersect(held),
+        (RangeSpec::Span(range), None) => range.intersect(held),
+        (RangeSpec::From(first), None) => held.starting_at(first),
+        (RangeSpec::Suffix(_), None) => Some(held),
+    });
+    Some(match (held, sent) {
+        (Some(held), Some(sent)) => Ok(Cut { held, sent }),
+        _ => Err(total),
     })
 }
 
 /// 416
-pub(super) fn unsatisfiable(length: Option<u64>) -> Reply {
+pub(super) fn unsatisfiable(length: Option<ObjectSize>) -> Reply {
     Reply {
-        length,
+        length: length.map(ObjectSize::bytes),
         ..Reply::new(StatusCode::RANGE_NOT_SATISFIABLE, Detail::Unsatisfiable)
     }
 }
@@ -128,16 +151,19 @@ pub(super) fn failed(failure: &Failure) -> Reply {
         (_, Cause::Saturated) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::BAD_GATEWAY,
     };
+    let retry_after = own.and_then(retry_after);
     Reply {
-        retry_after: own.and_then(retry_after),
+        retry_after,
         ..Reply::new(status, Detail::Failed(failure.cause))
     }
 }
 
-/// Seconds from when the answer came, in whichever form they were told (RFC 9110 10.2.3).
-fn retry_after(answer: &Found) -> Option<u64> {
-    let stated = answer.fields.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = |at: SystemTime| at.duration_since(answer.received).unwrap_or_default().as_secs();
-    let date = || httpdate::parse_http_date(stated).ok().map(seconds);
-    stated.parse().ok().or_else(date)
+/// The seconds of a Retry-After, which may be told as a date (RFC 9110 10.2.3).
+fn retry_after(found: &Found) -> Option<u64> {
+    let value = found.fields.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let until = || {
+        let date = httpdate::parse_http_date(value).ok()?;
+        Some(date.duration_since(found.received).unwrap_or_default().as_secs())
+    };
+    parse_digits(value).or_else(until)
 }

@@ -6,9 +6,10 @@ use http::StatusCode;
 
 use super::detail::Detail;
 use super::facts::{Facts, Stored, Told};
-use super::learn::{head_of, length_of};
-use super::next::{failed, relay, serve, unsatisfiable};
+use super::learn::head_of;
+use super::next::{client_has, failed, relay, serve, unsatisfiable};
 use super::probe::names_listed;
+use super::revision::from_answer;
 use super::shape::aligned;
 use super::step::{Reply, Step, Terms};
 use crate::config::Role;
@@ -68,18 +69,19 @@ fn after_fetch(
     facts: &Facts,
     terms: &Terms,
 ) -> Step {
-    if let Some(last) = told.last().filter(|last| served(pins, last)) {
-        return from_answer(read, last, held, facts, terms);
+    let Some(last) = told.last() else {
+        return not_found(read, None);
+    };
+    // Of another listed tag than was asked for, what came need not be the bytes that are wanted: row 3 asks for those.
+    if served(pins_of(last), last) {
+        return from_answer(read, last, Detail::Fetched, facts, terms);
     }
-    let asked = told.last().map(pins_of).unwrap_or_default();
-    let others: Vec<StrongETag> = pins.iter().filter(|tag| !asked.contains(tag)).cloned().collect();
-    // The one that row 2 asked for; a later one that is partly here was asked for after it.
-    let partly = held.iter().find(|stored| stored.some);
-    let was_partly_here = partly.is_some_and(|stored| asked == [stored.head.tag().clone()]);
-    let refused = told
-        .last()
-        .is_some_and(|last| matches!(last.heard, Heard::PreconditionFailed(_)));
-    if was_partly_here && refused && !others.is_empty() {
+    // Row 2, refused: row 3 with the other tags. It comes once, after the question for what is partly here.
+    let partly = held.iter().find(|stored| stored.some).map(|stored| stored.head.tag());
+    let was_row_2 = partly.is_some_and(|tag| pins_of(last) == [tag.clone()]);
+    let asked = |tag: &&StrongETag| told.iter().any(|told| pins_of(told).contains(*tag));
+    let others: Vec<StrongETag> = pins.iter().filter(|tag| !asked(tag)).cloned().collect();
+    if was_row_2 && is_gone(&last.heard) && !others.is_empty() {
         return Step::Fetch {
             pins: others,
             target: aligned(read.target, terms.block_size),
@@ -88,46 +90,34 @@ fn after_fetch(
     verdict(read, pins, told, facts, terms)
 }
 
-/// Rows 2 and 3: a tier has a listed revision.
-fn from_answer(read: &Read, told: &Told, held: &[&Stored], facts: &Facts, terms: &Terms) -> Step {
-    let tag = told.heard.found().and_then(crate::object::Found::strong_tag);
-    let stored = tag.as_ref().and_then(|tag| facts.local.stored(tag));
-    let stored = stored.filter(|_| names_revision(told, terms));
-    let joined = held
-        .iter()
-        .any(|stored| stored.some && pins_of(told) == [stored.head.tag().clone()]);
-    let detail = if joined { Detail::Joined } else { Detail::Fetched };
-    let all = aligned(read.target, terms.block_size);
-    match (stored.and_then(|stored| serve(read, stored, detail, terms)), tag) {
-        (Some(serve), _) => Step::Serve(serve),
-        // What cannot be kept cannot be joined either, so all of it is wanted from there.
-        (None, Some(tag)) if told.asked.target != all => Step::Fetch {
-            pins: vec![tag],
-            target: all,
-        },
-        (None, _) => relay(read, &told.heard, detail),
+/// Whether an answer to a question that a revision should have satisfied says that the revision is not there.
+pub(super) fn is_gone(heard: &Heard) -> bool {
+    match heard {
+        Heard::PreconditionFailed(_) | Heard::Found(_, _) | Heard::Partial(_, _, _) => true,
+        Heard::NotFound(_)
+        | Heard::Unsatisfiable(_, _)
+        | Heard::NotModified(_)
+        | Heard::Denied(_)
+        | Heard::Other(_)
+        | Heard::Failed(_) => false,
     }
 }
 
 /// Rows 4–9: nobody has it; which refusal is the truth? An error outweighs whatever else was heard: the revision may
 /// be where the error was.
 pub(super) fn verdict(read: &Read, pins: &[StrongETag], told: &[Told], facts: &Facts, terms: &Terms) -> Step {
+    let last = told.last().map(|told| &told.heard);
     let authority = told.iter().rev().find(|told| told.tier == terms.authority());
-    let authority_says = authority.map(|told| &told.heard);
-    match authority_says {
-        Some(heard @ Heard::Denied(_)) => return relay(read, heard, Detail::PassedOn),
-        Some(heard @ Heard::Other(found)) if !found.status.is_success() => {
-            return relay(read, heard, Detail::PassedOn);
-        }
-        Some(Heard::Other(_) | Heard::NotModified(_)) => {
-            return Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Malformed)).into();
-        }
-        Some(heard @ Heard::Unsatisfiable(_, _)) => {
-            // The length is that of whatever is current there; it is the pinned revision's only if the tag says so.
-            let length = length_of(heard).filter(|_| names_listed(pins, heard));
-            return unsatisfiable(length.map(crate::object::ObjectSize::bytes)).into();
-        }
-        _ => {}
+    if let Some(heard @ Heard::Denied(_)) = authority.map(|told| &told.heard) {
+        return relay(read, heard, Detail::PassedOn);
+    }
+    if let Some(heard @ Heard::Unsatisfiable(found, length)) = last.filter(|heard| names_listed(pins, heard)) {
+        let has = client_has(read, found);
+        return if has {
+            relay(read, heard, Detail::PassedOn)
+        } else {
+            unsatisfiable(*length).into()
+        };
     }
     let failure = told.iter().rev().find_map(|told| match &told.heard {
         Heard::Failed(failure) => Some(failure),
@@ -136,25 +126,35 @@ pub(super) fn verdict(read: &Read, pins: &[StrongETag], told: &[Told], facts: &F
     if let Some(failure) = failure {
         return failed(failure).into();
     }
-    if matches!(authority_says, Some(Heard::NotFound(_))) && terms.role == Role::Origin {
-        return not_found(read, authority);
+    match authority.map(|told| &told.heard) {
+        Some(heard @ Heard::Other(found)) if !found.status.is_success() => relay(read, heard, Detail::PassedOn),
+        Some(Heard::Other(_) | Heard::NotModified(_)) => {
+            Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Malformed)).into()
+        }
+        // The length is that of whatever is current there.
+        Some(Heard::Unsatisfiable(_, _)) => unsatisfiable(None).into(),
+        Some(Heard::NotFound(_)) if terms.role == Role::Origin => not_found(read, authority),
+        _ => mismatch_or_nothing(read, pins, told, facts, authority),
     }
-    let ignored = told
-        .iter()
-        .any(|told| matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _)));
-    let refused = told
-        .iter()
-        .any(|told| matches!(told.heard, Heard::PreconditionFailed(_)));
-    let known = matches!(&facts.local.current, Current::Is(tag) if !pins.contains(tag))
-        || facts
-            .local
-            .stored
-            .iter()
-            .any(|stored| !pins.contains(stored.head.tag()));
-    match (ignored, refused || known) {
-        (true, _) => Reply::new(StatusCode::PRECONDITION_FAILED, Detail::PinIgnored).into(),
-        (false, true) => Reply::new(StatusCode::PRECONDITION_FAILED, Detail::PinMismatch).into(),
-        (false, false) => not_found(read, authority),
+}
+
+/// The end of a search without errors: 412 if there is another revision anywhere, else 404.
+fn mismatch_or_nothing(
+    read: &Read,
+    pins: &[StrongETag],
+    told: &[Told],
+    facts: &Facts,
+    authority: Option<&Told>,
+) -> Step {
+    let ignored = |told: &Told| matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _));
+    let refused = |told: &Told| matches!(told.heard, Heard::PreconditionFailed(_));
+    let known = matches!(&facts.local.current, Current::Is(tag) if !pins.contains(tag));
+    if told.iter().any(ignored) {
+        Reply::new(StatusCode::PRECONDITION_FAILED, Detail::PinIgnored).into()
+    } else if known || told.iter().any(refused) {
+        Reply::new(StatusCode::PRECONDITION_FAILED, Detail::PinMismatch).into()
+    } else {
+        not_found(read, authority)
     }
 }
 
@@ -171,10 +171,10 @@ pub fn served(pins: &[StrongETag], told: &Told) -> bool {
     matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _)) && names_listed(pins, &told.heard)
 }
 
-fn pins_of(told: &Told) -> Vec<StrongETag> {
+fn pins_of(told: &Told) -> &[StrongETag] {
     match &told.asked.condition {
-        Condition::Pinned(pins) => pins.clone(),
-        Condition::Free | Condition::Unless(_) | Condition::OrWhole(_) => Vec::new(),
+        Condition::Pinned(pins) => pins,
+        Condition::Free | Condition::Unless(_) | Condition::OrWhole(_) => &[],
     }
 }
 

@@ -112,6 +112,8 @@ pub fn relay_fields(
             .and_then(|value| ContentRange::parse(value.as_bytes()));
         let total = match total {
             Some(ContentRange::Held { total, .. }) => total,
+            // What is cut of a 200 is cut of the whole.
+            _ if found.status == StatusCode::OK => Some(ObjectSize::new(cut.held.end())),
             Some(ContentRange::Unsatisfied { .. }) | None => None,
         };
         if cut.held != cut.sent {
@@ -130,7 +132,12 @@ pub fn relay_fields(
         }
     }
     sign(&mut fields, instance, relay.detail, trace);
-    (found.status, fields)
+    let status = if relay.cut.is_some() {
+        StatusCode::PARTIAL_CONTENT
+    } else {
+        found.status
+    };
+    (status, fields)
 }
 
 /// A whole answer of our own making, in S3's dialect as XML.

@@ -7,8 +7,9 @@ use http::StatusCode;
 use super::detail::Detail;
 use super::discovery::{by_word, out_of_range};
 use super::facts::{Asked, Facts, Told};
-use super::next::{failed, relay, serve};
-use super::pinned::{names_revision, not_found};
+use super::next::{failed, serve};
+use super::pinned::not_found;
+use super::revision::from_answer;
 use super::shape::aligned;
 use super::step::{Reply, Step, Terms};
 use crate::object::{Cause, Condition, Heard, Method, StrongETag, Target};
@@ -43,16 +44,12 @@ fn before_word(read: &Read, tag: &StrongETag, facts: &Facts, terms: &Terms, now:
 fn after_word(read: &Read, tag: &StrongETag, word: &Told, facts: &Facts, terms: &Terms, now: SystemTime) -> Step {
     match &word.heard {
         Heard::Partial(found, _, _) if found.strong_tag().as_ref() == Some(tag) => {
-            let stored = facts.local.stored(tag).filter(|_| names_revision(word, terms));
-            match stored.and_then(|stored| serve(read, stored, Detail::Fetched, terms)) {
-                Some(serve) => Step::Serve(serve),
-                None => relay(read, &word.heard, Detail::Fetched),
-            }
+            from_answer(read, word, Detail::Fetched, facts, terms)
         }
         Heard::Partial(_, _, _) | Heard::PreconditionFailed(_) => {
             Step::AskAnew(Asked::free(Method::Get, Target::Whole))
         }
-        Heard::Unsatisfiable(_, length) => out_of_range(*length, facts, terms),
+        Heard::Unsatisfiable(_, length) => out_of_range(read, word, *length, facts, terms),
         Heard::NotModified(_) => Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Malformed)).into(),
         // Not a stale 200: the client has half of something and wants to know.
         Heard::Failed(failure) => failed(failure).into(),

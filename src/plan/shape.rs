@@ -55,9 +55,11 @@ pub fn wanted(read: &Read, head: &Head, terms: &Terms) -> Option<ByteRange> {
 }
 
 /// The question that fetches blocks: a span or an open range widened to whole blocks, so that what comes can be stored.
-/// What cannot be placed before the length is known (a suffix, a part) is asked as it is.
+/// What cannot be placed before the length is known (a suffix, a part) is asked as it is. For `bytes=-0`, of which
+/// servers make what they like, any block will do: it is 416 whatever comes.
 pub(super) fn aligned(target: Target, block_size: BlockSize) -> Target {
     match target {
+        Target::Range(RangeSpec::Suffix(0)) => aligned(Target::Range(RangeSpec::Span(ByteRange::FIRST)), block_size),
         Target::Range(RangeSpec::Span(range)) => Target::Range(RangeSpec::Span(block_size.align(range))),
         Target::Range(RangeSpec::From(first)) => Target::Range(RangeSpec::From(block_size.align_down(first))),
         other => other,
@@ -76,6 +78,15 @@ pub fn missing_span(wanted: ByteRange, size: ObjectSize, block_size: BlockSize, 
     let last = missing.take_while(|(_, held)| !**held).last().map(|(index, _)| index);
     let last = last.and_then(|index| block_size.range_of(index, size)).unwrap_or(first);
     ByteRange::new(first.first(), last.last())
+}
+
+/// Whether an answer to a question like that holds every byte of that span.
+pub(super) fn asked_for(target: Target, wanted: ByteRange) -> bool {
+    match target {
+        Target::Range(RangeSpec::Span(range)) => range.covers(wanted),
+        Target::Range(RangeSpec::From(first)) => first <= wanted.first(),
+        Target::Whole | Target::Range(RangeSpec::Suffix(_)) | Target::Part(_) => true,
+    }
 }
 
 /// Whether a read is one whose range may not be answered by asking for it: `bytes=-0` is 416 whatever the length.

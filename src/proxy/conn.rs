@@ -172,6 +172,7 @@ impl Conn {
         self.armed = None;
         self.first = false;
         self.finished.store(false, Ordering::Relaxed);
+        *self.date.get_mut() = None;
     }
 
     /// Whether bytes are on their way that nobody will read.

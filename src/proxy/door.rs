@@ -4,15 +4,14 @@
 
 use std::sync::Arc;
 
-use futures_util::stream;
 use http::Method;
 use http::header::{self, HeaderMap, HeaderValue};
 
 use super::refused::Refused;
 use super::through::Through;
-use super::{Abort, Action, Decision, Piece, Reply, ReplyBody, Request, Service};
+use super::{Action, Decision, Reply, Request, Service};
 use crate::config;
-use crate::fetch::{self, Account, Route};
+use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
 use crate::object::{AuthorityId, ObjectKey, TargetOrigin};
 use crate::request::forward::{fingerprint, forwarded};
@@ -161,7 +160,7 @@ impl Gate {
             fields: Arc::new(fields),
         };
         let route = self.route.clone();
-        let answer = async move { reply(route.answer(question).await) };
+        let answer = async move { Reply::from(route.answer(question).await) };
         Decision {
             route: Some(self.metrics.clone()),
             class,
@@ -196,23 +195,4 @@ impl Gate {
 /// Whether a method may change the object: all that are not known to be safe (RFC 9111 4.4).
 fn writes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
-}
-
-/// An answer as the edge sends it.
-fn reply(answer: fetch::Reply) -> Reply {
-    let Account { detail, .. } = answer.account;
-    let body: ReplyBody = Box::pin(stream::unfold(answer.body, |mut body| async move {
-        let piece = match body.chunk().await? {
-            Ok((bytes, source)) => Ok(Piece { bytes, source }),
-            Err(abort) => Err(Abort(abort.0.label())),
-        };
-        Some((piece, body))
-    }));
-    Reply {
-        status: answer.status,
-        fields: answer.fields,
-        body,
-        outcome: detail.label(),
-        notable: detail.is_trouble(),
-    }
 }

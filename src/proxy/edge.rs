@@ -23,6 +23,7 @@ use super::serve;
 use super::service::{Action, Decision, Reply, Request, Service};
 use crate::config::Config;
 use crate::metrics::{Metrics, RouteMetrics, Source};
+use crate::object::Cause;
 use crate::request::Refusal;
 
 /// The edge of one process: what Pingora runs for every request of every listener.
@@ -43,7 +44,7 @@ const UNROUTED: &str = "-";
 pub(super) enum Opening {
     Now(Reply),
     Later(BoxFuture<'static, Reply>),
-    Pass(Passing),
+    Pass(Box<Passing>),
 }
 
 impl<S: Service> Edge<S> {
@@ -95,7 +96,7 @@ impl<S: Service> Edge<S> {
         ctx.class = class;
         Ok(match action {
             Action::Answer(answer) => Opening::Later(answer),
-            Action::Pass(to) => Opening::Pass(Passing::new(*to, request)),
+            Action::Pass(to) => Opening::Pass(Box::new(Passing::new(*to, request))),
         })
     }
 
@@ -118,7 +119,7 @@ impl<S: Service> Edge<S> {
         let addresses = timeout(passing.patience(), passing.addresses());
         let found = serve::unless_gone(session, ctx, addresses).await;
         let found = found.map_err(|_| Fault::ClientGone)?;
-        let found = found.map_err(|_| Fault::ConnectTimeout)??;
+        let found = found.map_err(|_| Cause::Timeout).flatten().map_err(Fault::Upstream)?;
         let passing = ctx.passing.as_mut().ok_or(Fault::Internal)?;
         passing.resolve(found);
         Ok(())

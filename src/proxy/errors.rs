@@ -6,27 +6,13 @@
 use http::StatusCode;
 use pingora::{Error, ErrorSource, ErrorType};
 
-use super::service::Unresolved;
+use crate::object::Cause;
 
 /// What went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Fault {
-    /// The upstream's name has no address.
-    NoAddress,
-    /// Every address of it is forbidden.
-    Forbidden,
-    /// The resolver or the connection took too long.
-    ConnectTimeout,
-    /// The upstream refused the connection, or cannot be reached.
-    Refused,
-    /// The TLS handshake failed.
-    Tls,
-    /// The upstream's answer is not HTTP.
-    Malformed,
-    /// The upstream's connection broke.
-    Reset,
-    /// The upstream did not go on in time.
-    Timeout,
+    /// An upstream failed, in the words that tiers have for it.
+    Upstream(Cause),
     /// The upstream ignored the pin.
     PinIgnored,
     /// A body ended before its length, or was given up.
@@ -83,19 +69,12 @@ impl Fault {
             }
         }
         match self {
-            Self::NoAddress => row(502, Warn, "no-address", "the upstream's name has no address"),
-            Self::Forbidden => row(
-                403,
-                Quiet,
-                "forbidden",
-                "the route does not allow the upstream's address",
-            ),
-            Self::ConnectTimeout => row(504, Warn, "timeout", "the upstream could not be reached in time"),
-            Self::Refused => row(502, Warn, "refused", "the upstream could not be reached"),
-            Self::Tls => row(502, Warn, "tls", "the TLS handshake with the upstream failed"),
-            Self::Malformed => row(502, Warn, "malformed", "the upstream's answer is not HTTP"),
-            Self::Reset => row(502, Warn, "reset", "the upstream broke the connection"),
-            Self::Timeout => row(504, Warn, "timeout", "the upstream did not answer in time"),
+            Self::Upstream(cause) => {
+                let (status, reason) = upstream(cause);
+                // A client of a forward proxy may ask for whatever it likes.
+                let level = if matches!(cause, Cause::Forbidden) { Quiet } else { Warn };
+                row(status, level, cause.label(), reason)
+            }
             Self::PinIgnored => row(
                 412,
                 Warn,
@@ -122,8 +101,7 @@ impl Fault {
         }
     }
 
-    /// What an error of Pingora's means. `saying` tells whether we wrote the last of it: a write that a client does not
-    /// take is its leaving or its sleep.
+    /// What an error of Pingora's means.
     pub(super) fn of(error: &Error) -> Self {
         match error.esource() {
             ErrorSource::Upstream => Self::of_upstream(error.etype()),
@@ -159,25 +137,27 @@ impl Fault {
     }
 
     fn of_upstream(kind: &ErrorType) -> Self {
-        match kind {
-            ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Self::ConnectTimeout,
+        Self::Upstream(match kind {
+            ErrorType::ConnectTimedout
+            | ErrorType::TLSHandshakeTimedout
+            | ErrorType::ReadTimedout
+            | ErrorType::WriteTimedout => Cause::Timeout,
             ErrorType::ConnectRefused
             | ErrorType::ConnectNoRoute
             | ErrorType::ConnectError
             | ErrorType::ConnectProxyFailure
             | ErrorType::SocketError
-            | ErrorType::BindError => Self::Refused,
+            | ErrorType::BindError => Cause::Refused,
             ErrorType::TLSWantX509Lookup
             | ErrorType::TLSHandshakeFailure
             | ErrorType::InvalidCert
-            | ErrorType::HandshakeError => Self::Tls,
+            | ErrorType::HandshakeError => Cause::Tls,
             ErrorType::InvalidHTTPHeader
             | ErrorType::H1Error
             | ErrorType::H2Error
             | ErrorType::H2Downgrade
-            | ErrorType::InvalidH2 => Self::Malformed,
-            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => Self::Reset,
-            ErrorType::ReadTimedout | ErrorType::WriteTimedout => Self::Timeout,
+            | ErrorType::InvalidH2 => Cause::Malformed,
+            ErrorType::ReadError | ErrorType::WriteError | ErrorType::ConnectionClosed => Cause::Reset,
             ErrorType::AcceptError
             | ErrorType::HTTPStatus(_)
             | ErrorType::FileOpenError
@@ -187,18 +167,24 @@ impl Fault {
             | ErrorType::InternalError
             | ErrorType::UnknownError
             | ErrorType::Custom(_)
-            | ErrorType::CustomCode(_, _) => Self::Internal,
-        }
+            | ErrorType::CustomCode(_, _) => return Self::Internal,
+        })
     }
 }
 
-impl From<Unresolved> for Fault {
-    fn from(why: Unresolved) -> Self {
-        match why {
-            Unresolved::NoAddress => Self::NoAddress,
-            Unresolved::Forbidden => Self::Forbidden,
-            Unresolved::Timeout => Self::ConnectTimeout,
-        }
+/// Status and reason of an upstream's failure. Where it is an answer, that is handed on and not told here.
+const fn upstream(cause: Cause) -> (u16, &'static str) {
+    match cause {
+        Cause::NoAddress => (502, "the upstream's name has no address"),
+        Cause::Forbidden => (403, "the route does not allow the upstream's address"),
+        Cause::Refused => (502, "the upstream could not be reached"),
+        Cause::Reset => (502, "the upstream broke the connection"),
+        Cause::Timeout => (504, "the upstream did not answer in time"),
+        Cause::Tls => (502, "the TLS handshake with the upstream failed"),
+        Cause::Malformed => (502, "the upstream's answer is not HTTP"),
+        Cause::Saturated => (503, "as many requests to the upstream run as the configuration allows"),
+        Cause::Status | Cause::OwnCredentials | Cause::Lie(_) => (502, "the upstream failed"),
+        Cause::Loop => (508, "the request goes around in a loop"),
     }
 }
 
@@ -231,14 +217,14 @@ mod tests {
 
     #[test]
     fn no_error_is_told_as_an_absence() {
-        for fault in [
-            Fault::NoAddress,
-            Fault::Refused,
-            Fault::Timeout,
-            Fault::Reset,
-            Fault::Internal,
+        for cause in [
+            Cause::NoAddress,
+            Cause::Refused,
+            Cause::Timeout,
+            Cause::Reset,
+            Cause::Loop,
         ] {
-            assert!(fault.told().status.is_server_error(), "{fault:?}");
+            assert!(Fault::Upstream(cause).told().status.is_server_error(), "{cause:?}");
         }
     }
 }

@@ -17,6 +17,7 @@ use super::errors::{Fault, carrier};
 use super::pass::{Passing, retry};
 use super::serve;
 use super::service::Service;
+use crate::object::Cause;
 
 #[async_trait]
 impl<S: Service> ProxyHttp for Edge<S> {
@@ -35,7 +36,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
             Opening::Now(reply) => self.answer(session, ctx, Box::pin(std::future::ready(reply))).await?,
             Opening::Later(answer) => self.answer(session, ctx, answer).await?,
             Opening::Pass(passing) => {
-                ctx.passing = Some(passing);
+                ctx.passing = Some(*passing);
                 // Not proxied as an upgrade; Pingora must not expect one either.
                 session.req_header_mut().remove_header(&header::UPGRADE);
                 return Ok(false);
@@ -52,8 +53,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         match ctx.passing.as_ref().and_then(Passing::peer) {
             Some(peer) => Ok(Box::new(peer)),
             None => {
-                ctx.fault = Some(Fault::NoAddress);
-                Err(carrier(Fault::NoAddress))
+                let fault = Fault::Upstream(Cause::NoAddress);
+                ctx.fault = Some(fault);
+                Err(carrier(fault))
             }
         }
     }

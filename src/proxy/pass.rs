@@ -16,15 +16,15 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, Result};
 
 use super::errors::Fault;
-use super::service::{Answered, PassTo, Unresolved};
+use super::service::{Answered, PassTo, Tls};
 use crate::config::TierTimeouts;
-use crate::object::{ETag, StrongETag, hop_by_hop, is_hop_by_hop};
+use crate::object::{Cause, ETag, StrongETag, hop_by_hop, is_hop_by_hop};
 
 /// A request that is being passed on.
 pub(super) struct Passing {
     /// Taken when it is first awaited. Pingora wants its contexts to be `Sync`, which futures need not be.
     resolving: Mutex<Option<Resolving>>,
-    tls: Option<Box<str>>,
+    tls: Option<Tls>,
     host: HeaderValue,
     path_and_query: Box<str>,
     via: HeaderValue,
@@ -39,7 +39,7 @@ pub(super) struct Passing {
     tried: usize,
 }
 
-type Resolving = BoxFuture<'static, Result<Vec<SocketAddr>, Unresolved>>;
+type Resolving = BoxFuture<'static, Result<Vec<SocketAddr>, Cause>>;
 
 /// Tells at last, also if the request is dropped.
 struct OnAnswer(Option<Answered>);
@@ -88,7 +88,7 @@ impl Passing {
     /// Where the request goes, to be awaited before the first address is tried.
     pub(super) fn addresses(&mut self) -> Resolving {
         let resolving = self.resolving.get_mut().take();
-        resolving.unwrap_or_else(|| Box::pin(std::future::ready(Err(Unresolved::NoAddress))))
+        resolving.unwrap_or_else(|| Box::pin(std::future::ready(Err(Cause::NoAddress))))
     }
 
     /// Whether there are addresses already, from an attempt before.
@@ -104,12 +104,15 @@ impl Passing {
     /// The peer for the next attempt.
     pub(super) fn peer(&self) -> Option<HttpPeer> {
         let address = *self.addresses.get(self.tried)?;
-        // Without a name Pingora verifies nothing, so there always is one with TLS.
-        let name = self.tls.as_deref().map(str::to_owned);
-        if name.as_ref().is_some_and(String::is_empty) {
-            return None;
+        let mut peer = match &self.tls {
+            None => HttpPeer::new(address, false, String::new()),
+            // Without a name Pingora would verify nothing.
+            Some(tls) if tls.name.is_empty() => return None,
+            Some(tls) => HttpPeer::new(address, true, tls.name.to_string()),
+        };
+        if let Some(roots) = self.tls.as_ref().and_then(|tls| tls.roots.as_ref()) {
+            roots.trusted_by(&mut peer);
         }
-        let mut peer = HttpPeer::new(address, name.is_some(), name.unwrap_or_default());
         let timeouts = self.timeouts;
         let options = &mut peer.options;
         options.connection_timeout = Some(timeouts.connect);

@@ -13,9 +13,11 @@ use futures_util::stream::{self, BoxStream};
 use http::header::{self, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
+use super::roots::Roots;
 use crate::config::TierTimeouts;
+use crate::fetch;
 use crate::metrics::{RouteMetrics, Source};
-use crate::object::StrongETag;
+use crate::object::{Cause, StrongETag};
 use crate::request::{HostPort, RequestTarget};
 
 /// Decides what becomes of requests.
@@ -94,9 +96,9 @@ pub struct Abort(pub &'static str);
 /// Where and how a request is passed on.
 pub struct PassTo {
     /// The addresses to try in this order, each of them already allowed.
-    pub addresses: BoxFuture<'static, Result<Vec<SocketAddr>, Unresolved>>,
-    /// With TLS: the name that the certificate must be for; an IPv6 address without brackets.
-    pub tls: Option<Box<str>>,
+    pub addresses: BoxFuture<'static, Result<Vec<SocketAddr>, Cause>>,
+    /// `None`: no TLS.
+    pub tls: Option<Tls>,
     /// The Host field.
     pub host: HeaderValue,
     /// What follows the first line's method; begins with a slash.
@@ -118,15 +120,13 @@ pub struct PassTo {
 /// Called once with the status that an upstream answered, or with `None`.
 pub type Answered = Box<dyn FnOnce(Option<StatusCode>) + Send + Sync>;
 
-/// Why there is no address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unresolved {
-    /// The name has none.
-    NoAddress,
-    /// All of them are forbidden.
-    Forbidden,
-    /// The resolver did not answer in time.
-    Timeout,
+/// With whom to speak TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// The name that the certificate must be for; an IPv6 address without brackets. Never empty.
+    pub name: Box<str>,
+    /// Whom to trust instead of the machine's roots.
+    pub roots: Option<Roots>,
 }
 
 impl Reply {
@@ -157,6 +157,29 @@ impl Reply {
     pub fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.fields.insert(name, value);
         self
+    }
+}
+
+impl From<fetch::Reply> for Reply {
+    fn from(reply: fetch::Reply) -> Self {
+        let fetch::Reply {
+            status,
+            fields,
+            body,
+            account,
+        } = reply;
+        let pieces = stream::unfold(body, |mut body| async {
+            let next = body.chunk().await?;
+            let next = next.map(|(bytes, source)| Piece { bytes, source });
+            Some((next.map_err(|abort| Abort(abort.0.label())), body))
+        });
+        Self {
+            status,
+            fields,
+            body: Box::pin(pieces),
+            outcome: account.detail.label(),
+            notable: account.detail.is_trouble(),
+        }
     }
 }
 

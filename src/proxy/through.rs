@@ -7,11 +7,11 @@ use http::{Method, StatusCode};
 use tokio_util::task::TaskTracker;
 
 use super::door::Place;
-use super::{Answered, PassTo, Request, Unresolved};
+use super::{Answered, PassTo, Request, Roots, Tls};
 use crate::config::{BaseUrl, TierTimeouts};
 use crate::fetch::Route;
 use crate::net::{Guard, Resolver};
-use crate::object::{Cause, ObjectKey, TargetOrigin};
+use crate::object::{ObjectKey, TargetOrigin};
 use crate::request::Pass;
 use crate::request::conditional::Match;
 
@@ -24,6 +24,8 @@ pub struct Through {
     pub guard: Guard,
     /// Bounded lookups.
     pub resolver: Resolver,
+    /// Whom to trust instead of the machine's roots.
+    pub roots: Option<Roots>,
     /// The bounds of waits.
     pub timeouts: TierTimeouts,
     /// What this process adds to Via.
@@ -68,11 +70,14 @@ impl Through {
                 // From here on no answer to a question that was sent before counts.
                 route.written(&key).await;
             }
-            resolver.resolve(&host, port, &guard).await.map_err(unresolved)
+            resolver.resolve(&host, port, &guard).await
         });
         PassTo {
             addresses,
-            tls: authority.secure.then(|| authority.host.to_string().into_boxed_str()),
+            tls: authority.secure.then(|| Tls {
+                name: (&*authority.host).into(),
+                roots: self.roots.clone(),
+            }),
             host: HeaderValue::from_str(&authority.host_field).unwrap_or(HeaderValue::from_static("")),
             path_and_query,
             via: self.via.clone(),
@@ -124,13 +129,5 @@ impl Through {
                 tasks.spawn(async move { route.written(&key).await });
             }
         })
-    }
-}
-
-fn unresolved(cause: Cause) -> Unresolved {
-    match cause {
-        Cause::Forbidden => Unresolved::Forbidden,
-        Cause::Timeout => Unresolved::Timeout,
-        _ => Unresolved::NoAddress,
     }
 }

@@ -15,6 +15,8 @@ pub struct Rules {
     pub s3_authority: bool,
     /// S3's dialect is spoken.
     pub s3_dialect: bool,
+    /// `writes: deny`: other methods than GET and HEAD are refused.
+    pub reads_only: bool,
     /// `auth: shared`: credentials do not keep a request from being shared.
     pub shared: bool,
 }
@@ -132,7 +134,7 @@ pub fn classify(method: &HttpMethod, query: Option<&str>, fields: &HeaderMap, ru
     let method = match *method {
         HttpMethod::GET => Method::Get,
         HttpMethod::HEAD => Method::Head,
-        _ if rules.s3_authority => return Class::Refuse(Refuse::MethodNotAllowed),
+        _ if rules.reads_only => return Class::Refuse(Refuse::MethodNotAllowed),
         _ => return Class::Pass(Pass::Method),
     };
     match read(method, query, fields, rules) {
@@ -268,12 +270,14 @@ mod tests {
     const HTTP: Rules = Rules {
         s3_authority: false,
         s3_dialect: false,
+        reads_only: false,
         shared: false,
     };
     const SHARED: Rules = Rules { shared: true, ..HTTP };
     const S3: Rules = Rules {
         s3_authority: true,
         s3_dialect: true,
+        reads_only: true,
         shared: true,
     };
     const DIALECT: Rules = Rules {
@@ -388,6 +392,11 @@ mod tests {
     fn refusals() {
         check("CONNECT", HTTP, "tunnel");
         check("PUT", S3, "refuse MethodNotAllowed");
+        let reads_only = Rules {
+            reads_only: true,
+            ..HTTP
+        };
+        check("DELETE", reads_only, "refuse MethodNotAllowed");
         check("GET?acl", S3, "refuse NotARead");
         check("GET range: bytes=0-1,3-4", S3, "refuse ShapeNotAllowed(MultiRange)");
         check("GET if-match: \"a", HTTP, "refuse MalformedIfMatch");

@@ -150,6 +150,9 @@ impl BlockStore for Memory {
         let mut state = self.state.lock();
         state.blocks.retain(|(of, _), _| of != revision);
         *state.forgotten.entry(revision.clone()).or_default() += 1;
+        if let Some(known) = state.known.get_mut(&revision.key) {
+            known.head = known.head.take().filter(|head| *head.tag() != revision.tag);
+        }
     }
 }
 

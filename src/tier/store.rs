@@ -110,7 +110,8 @@ pub trait BlockStore: Send + Sync + fmt::Debug {
         claim: Claim,
     ) -> Result<Box<dyn Fill>, GaveUp>;
 
-    /// Drops all that is stored under a revision whose length or bytes were contradicted.
+    /// Drops all that is stored under a revision whose length or bytes were contradicted: its blocks, fills that have
+    /// begun ([`GaveUp::Forgotten`]), and its head in what is known of the object.
     fn forget(&self, revision: &Revision);
 }
 

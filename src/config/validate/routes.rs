@@ -287,12 +287,7 @@ fn writes(writes: Option<Writes>, authority: &Upstream, path: &YamlPath, notes: 
     match writes {
         Some(Writes::Allow) if s3 => notes.fault(path, "`allow` is not available yet", "`deny`"),
         Some(Writes::Deny) | None if s3 => return Some(Writes::Deny),
-        // A `deny` that denies nothing would be worse than none.
-        Some(_) => notes.fault(
-            path,
-            "the authority is HTTP, and such a route sends on what is no read",
-            "`writes` only beside an S3 authority",
-        ),
+        Some(writes) => return Some(writes),
         None => return Some(Writes::Allow),
     }
     None

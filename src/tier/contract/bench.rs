@@ -20,7 +20,7 @@ use crate::tier::s3::{S3Tier, S3TierConfig, StaticKeys};
 use crate::tier::upstream::{Answer, Upstream};
 
 /// Long enough for the slowest machine, short enough for a test that waits for it to end.
-pub(in crate::tier) const SHORT: Duration = Duration::from_millis(300);
+pub(in crate::tier) const SHORT: Duration = Duration::from_millis(500);
 
 const BUCKET: &str = "bucket";
 

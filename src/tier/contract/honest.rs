@@ -104,6 +104,9 @@ pub(super) async fn pinned_to_one_of_several(bench: &Bench) {
         list.remove(place);
     }
     bench.check(&get("/gone").pinned(&list), "not found", None).await;
+    // A list of none is a fault of ours, and must not become an unpinned question.
+    let none = bench.ask(&get(PATH).pinned(&[])).await;
+    assert_eq!(summary(&none.heard), "other 400");
 }
 
 pub(super) async fn pinned_ranges(bench: &Bench) {

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
 use crate::tier::store::{Claim, Fill, GaveUp, Tail};
 
-use super::Shared;
 use super::format::{Sums, footer_of, sealed_len, wide};
 use super::index::Reservation;
 use super::io::File;
 use super::name::{Name, RevisionHash};
+use super::shared::Shared;
 use super::stats::FillEnd;
 use super::tail::DiskTail;
 use super::writer::Job;
@@ -43,6 +43,7 @@ pub(super) struct Filling {
     pub(super) sums: Mutex<Sums>,
     pub(super) progress: watch::Sender<Progress>,
     reservation: Mutex<Option<Reservation>>,
+    budget: Arc<Budget>,
     live: Arc<AtomicUsize>,
 }
 
@@ -164,6 +165,7 @@ impl Shared {
             sums: Mutex::default(),
             progress: watch::Sender::default(),
             reservation: Mutex::new(Some(reservation)),
+            budget: Arc::clone(&self.budget),
             live: Arc::clone(&self.live),
         };
         Ok(DiskFill {
@@ -217,6 +219,10 @@ impl Filling {
 
 impl Drop for Filling {
     fn drop(&mut self) {
+        // What was offered while a writer gave up is still here.
+        for chunk in &self.queue.get_mut().chunks {
+            self.budget.give_back(chunk);
+        }
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -249,8 +255,11 @@ impl Fill for DiskFill {
         }
         self.offered += wide(bytes.len());
         self.filling.queue.lock().chunks.push_back(bytes.clone());
-        self.shared.schedule(&self.filling);
-        Ok(())
+        if self.shared.schedule(&self.filling) {
+            Ok(())
+        } else {
+            Err(self.fail(GaveUp::Fault))
+        }
     }
 
     fn backlog(&self) -> u64 {

@@ -23,16 +23,21 @@ pub(super) struct Health {
 }
 
 impl Health {
-    /// After a system call failed.
-    pub(super) fn failed(&self, fault: Fault, now: Duration) {
+    /// After a system call failed. Says if that began a pause.
+    pub(super) fn failed(&self, fault: Fault, now: Duration) -> Option<Degraded> {
         match fault {
-            Fault::NoSpace => self.full_until.store(millis(now + FULL), Ordering::Relaxed),
+            Fault::NoSpace => {
+                let before = self.full_until.swap(millis(now + FULL), Ordering::Relaxed);
+                (before <= millis(now)).then_some(Degraded::Full)
+            }
             // The file is bad, not the device; and a lack of descriptors is our own.
-            Fault::Damaged | Fault::OpenFiles => {}
+            Fault::Damaged | Fault::OpenFiles => None,
             Fault::Io | Fault::Denied | Fault::Slow | Fault::Other => {
-                if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 >= FAULTS_IN_A_ROW {
-                    self.sick_until.store(millis(now + SICK), Ordering::Relaxed);
+                if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < FAULTS_IN_A_ROW {
+                    return None;
                 }
+                let before = self.sick_until.swap(millis(now + SICK), Ordering::Relaxed);
+                (before <= millis(now)).then_some(Degraded::Failing)
             }
         }
     }
@@ -77,9 +82,10 @@ mod tests {
     #[test]
     fn a_sick_disk_is_left_alone_and_tried_again() {
         let (health, at) = (Health::default(), Duration::from_millis);
-        (1..FAULTS_IN_A_ROW).for_each(|_| health.failed(Fault::Io, at(0)));
+        (1..FAULTS_IN_A_ROW).for_each(|_| assert_eq!(health.failed(Fault::Io, at(0)), None));
         assert_eq!(health.usable(at(0)), Usable::Ok);
-        health.failed(Fault::Slow, at(0));
+        assert_eq!(health.failed(Fault::Slow, at(0)), Some(Degraded::Failing));
+        assert_eq!(health.failed(Fault::Slow, at(0)), None);
         assert_eq!(health.usable(at(1999)), Usable::Degraded(Degraded::Failing));
         assert!(!health.is_sick(at(2000)));
         health.failed(Fault::Io, at(2000));
@@ -92,7 +98,7 @@ mod tests {
     #[test]
     fn bad_files_do_not_make_a_sick_disk() {
         let health = Health::default();
-        (0..100).for_each(|_| health.failed(Fault::Damaged, Duration::ZERO));
+        (0..100).for_each(|_| assert_eq!(health.failed(Fault::Damaged, Duration::ZERO), None));
         assert_eq!(health.usable(Duration::ZERO), Usable::Ok);
         health.failed(Fault::NoSpace, Duration::ZERO);
         assert_eq!(health.usable(Duration::ZERO), Usable::Degraded(Degraded::Full));

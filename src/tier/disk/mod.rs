@@ -10,11 +10,12 @@
 //! | `format` | what they contain |
 //! | `io` | the system calls |
 //! | `index` | which files exist, capacity, order of eviction |
-//! | `recover` | finding them at start |
+//! | `root`, `recover` | who may use the directory, and finding files at start |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
+//! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
 mod fill;
@@ -28,6 +29,8 @@ mod open;
 mod pool;
 mod read;
 mod recover;
+mod root;
+mod shared;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -38,30 +41,22 @@ mod writer;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::fd::OwnedFd;
-use rustix::io::Errno;
 
-use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Current, Head, ObjectKey, Revision};
+use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey, Revision};
 use crate::tier::store::{BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
-use blocking::Blocking;
-use fill::Budget;
-use health::Health;
-use index::Index;
 use io::{Files, Root};
-use name::{Name, RevisionHash};
-use object::Objects;
-use open::OpenFiles;
-use pool::Pool;
-use stats::Counters;
+pub use root::OpenError;
+use root::{open_root, root_error};
+use shared::Shared;
 pub use stats::{Degraded, Evicted, Fault, FillEnd, Label, Stats, Usable};
 use threads::Threads;
-use writer::{Jobs, TmpNames};
 
 /// A clock that only goes forward, since any start.
 pub type Monotonic = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -81,40 +76,6 @@ pub struct DiskConfig {
     pub read_budget: u64,
 }
 
-/// Why a disk cannot be used at all.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The root or its `tmp/` cannot be created, opened or read.
-    #[error("cannot {what} {path}: {errno}")]
-    Root {
-        /// What was tried.
-        what: &'static str,
-        /// The root.
-        path: PathBuf,
-        /// What the system said.
-        errno: Errno,
-    },
-    /// Only a directory of one's own is safe to unlink files in.
-    #[error("{0} is a symbolic link, or not a directory")]
-    NotADirectory(PathBuf),
-    /// Another user could put files there.
-    #[error("{path} belongs to user {owner}, not to user {user} that runs this process")]
-    NotOurs {
-        /// The root.
-        path: PathBuf,
-        /// Whose it is.
-        owner: u32,
-        /// Who we are.
-        user: u32,
-    },
-    /// Two processes would evict each other's files.
-    #[error("{0} is in use by another process")]
-    Locked(PathBuf),
-    /// The system has no threads left.
-    #[error("cannot start a thread: {0}")]
-    Thread(std::io::Error),
-}
-
 /// A block store in a directory. Dropping it writes what was finished, removes what was not, and stops its threads.
 pub struct Disk {
     shared: Arc<Shared>,
@@ -123,86 +84,18 @@ pub struct Disk {
     _lock: OwnedFd,
 }
 
-/// What all parts of a disk share.
-struct Shared {
-    block_size: BlockSize,
-    files: Arc<dyn Files>,
-    index: Arc<Index>,
-    open: OpenFiles,
-    pool: Arc<Pool>,
-    blocking: Blocking,
-    objects: Objects,
-    jobs: Jobs,
-    budget: Budget,
-    live: Arc<AtomicUsize>,
-    limits: Limits,
-    tmp_names: TmpNames,
-    health: Health,
-    counters: Arc<Counters>,
-    now: Monotonic,
-}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared")
-            .field("index", &self.index)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Shares of the limit on open files.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    open: usize,
-    fills: usize,
-}
-
-impl Limits {
-    /// Most of the descriptors are for connections.
-    fn of(open_files: u64) -> Self {
-        let open_files = format::narrow(open_files);
-        Self {
-            open: (open_files / 4).clamp(64, 4096),
-            fills: (open_files / 8).clamp(16, 1024),
-        }
-    }
-}
-
 impl Disk {
     /// Opens a root for this process alone. What is there is found in the background. Blocks for a short time.
     pub fn open(config: &DiskConfig, now: Monotonic) -> Result<Self, OpenError> {
-        let (root, lock) = open_root(config)?;
+        let (root, lock) = open_root(&config.path)?;
         Self::start(config, Arc::new(Root::new(root)), lock, now)
     }
 
     fn start(config: &DiskConfig, files: Arc<dyn Files>, lock: OwnedFd, now: Monotonic) -> Result<Self, OpenError> {
-        recover::sweep(&*files).map_err(|errno| root_error("sweep", config, errno))?;
-        let counters = Arc::new(Counters::default());
-        let limits = Limits::of(io::open_files_limit());
-        let shared = Arc::new(Shared {
-            block_size: config.block_size,
-            files,
-            index: Arc::new(Index::new(
-                config.capacity,
-                config.block_size.bytes(),
-                Arc::clone(&counters),
-            )),
-            open: OpenFiles::new(limits.open),
-            pool: Pool::new(config.read_budget),
-            blocking: Blocking::new(),
-            objects: Objects::new(),
-            jobs: Jobs::default(),
-            budget: Budget::new(config.fill_budget),
-            live: Arc::default(),
-            limits,
-            tmp_names: TmpNames::default(),
-            health: Health::default(),
-            counters,
-            now,
-        });
+        recover::sweep(&*files).map_err(|errno| root_error("sweep", &config.path, errno))?;
         // Built before its threads: should one of them not start, dropping it stops the others.
         let mut disk = Self {
-            shared,
+            shared: Arc::new(Shared::new(config, files, now)),
             threads: Threads::default(),
             _lock: lock,
         };
@@ -244,82 +137,6 @@ impl Disk {
         self.shared.health.usable((self.shared.now)())
     }
 }
-
-impl Shared {
-    fn next_tmp(&self) -> String {
-        self.tmp_names.next()
-    }
-
-    fn fault(&self, fault: Fault) {
-        self.counters.faults.count(fault);
-        self.health.failed(fault, (self.now)());
-    }
-
-    /// Runs what may wait for the device on a blocking thread, unless the device is sick.
-    async fn wait_for_device<T: Send + 'static>(&self, call: impl FnOnce() -> T + Send + 'static) -> Result<T, Miss> {
-        if self.health.is_sick((self.now)()) {
-            return Err(Miss::Fault);
-        }
-        let result = self.blocking.run(call).await;
-        if result.is_err() {
-            self.fault(Fault::Slow);
-        }
-        result
-    }
-
-    /// The work of the evicting thread.
-    fn unlink_doomed(&self) {
-        while let Some(name) = self.index.next_doomed() {
-            self.open.remove(name);
-            // It may have been stored anew since.
-            if self.index.contains(name) {
-                continue;
-            }
-            match self.files.remove(name) {
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => self.fault(Fault::of(errno)),
-            }
-        }
-    }
-
-    async fn head(self: &Arc<Self>, revision: &Revision) -> Result<Arc<Head>, Miss> {
-        let known = self.known(&revision.key).await;
-        match (known.current, known.head) {
-            (Current::Is(tag), Some(head)) if tag == revision.tag => Ok(head),
-            _ => self.head_of_block(revision).await,
-        }
-    }
-
-    fn forget(&self, revision: &Revision) {
-        let hash = RevisionHash::of(revision, self.block_size);
-        for name in self.index.forget(hash) {
-            self.open.remove(name);
-        }
-    }
-
-    async fn holds(self: &Arc<Self>, revision: &Revision, span: BlockSpan) -> Vec<bool> {
-        let hash = RevisionHash::of(revision, self.block_size);
-        let complete = self.index.is_complete();
-        let held = self.index.holds(hash, span);
-        if complete || held.iter().all(|held| *held) {
-            return held;
-        }
-        let shared = Arc::clone(self);
-        let looked = self.wait_for_device(move || {
-            let missing = span.iter().zip(&held).filter(|(_, held)| !**held);
-            for (index, _) in missing.take(LOOK_FOR) {
-                let name = Name::block(hash, index).filter(|name| shared.index.may_exist(*name));
-                name.into_iter().for_each(|name| shared.find(name));
-            }
-        });
-        // Without a look, what was found so far stands.
-        let _ = looked.await;
-        self.index.holds(hash, span)
-    }
-}
-
-/// How many blocks are looked for before the walk has found them.
-const LOOK_FOR: usize = 1024;
 
 impl BlockStore for Disk {
     fn block_size(&self) -> BlockSize {
@@ -372,6 +189,8 @@ impl Drop for Disk {
         self.shared.jobs.close();
         self.shared.index.close();
         if self.threads.join() {
+            // What the writers evicted after the evicting thread had ended.
+            self.shared.unlink_doomed();
             // Ignored: the next start sweeps again.
             let _ = recover::sweep(&*self.shared.files);
         }
@@ -383,41 +202,5 @@ impl fmt::Debug for Disk {
         f.debug_struct("Disk")
             .field("stats", &self.stats())
             .finish_non_exhaustive()
-    }
-}
-
-fn open_root(config: &DiskConfig) -> Result<(OwnedFd, OwnedFd), OpenError> {
-    let path = &config.path;
-    match io::make_directory(path) {
-        Ok(()) | Err(Errno::EXIST) => {}
-        Err(errno) => return Err(root_error("create", config, errno)),
-    }
-    let (root, owner) = match io::open_root(path) {
-        Ok(opened) => opened,
-        Err(Errno::NOTDIR | Errno::LOOP) => return Err(OpenError::NotADirectory(path.clone())),
-        Err(errno) => return Err(root_error("open", config, errno)),
-    };
-    let user = io::effective_user();
-    if owner != user {
-        return Err(OpenError::NotOurs {
-            path: path.clone(),
-            owner,
-            user,
-        });
-    }
-    let lock = match io::lock_root(&root) {
-        Ok(lock) => lock,
-        Err(Errno::WOULDBLOCK) => return Err(OpenError::Locked(path.clone())),
-        Err(errno) => return Err(root_error("lock", config, errno)),
-    };
-    io::prepare_root(&root).map_err(|errno| root_error("prepare", config, errno))?;
-    Ok((root, lock))
-}
-
-fn root_error(what: &'static str, config: &DiskConfig, errno: Errno) -> OpenError {
-    OpenError::Root {
-        what,
-        path: config.path.clone(),
-        errno,
     }
 }

@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use crate::object::{BlockSize, Current, ObjectHash, ObjectKey, Revision, StrongETag};
 use crate::tier::store::Known;
 
-use super::Shared;
 use super::format::{Record, narrow, wide};
 use super::index::Order;
 use super::io::Io;
 use super::name::{Name, RevisionHash};
+use super::shared::Shared;
 use super::stats::Fault;
 use super::writer::Job;
 
@@ -156,6 +156,29 @@ impl Shared {
         self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
     }
 
+    /// Drops the head of a revision that was contradicted. That it is current stands, if that is at hand; else nothing
+    /// is known from now on, which costs a question.
+    pub(super) fn forget_head(&self, revision: &Revision) {
+        let key = &revision.key;
+        let known = match self.objects.peek(key) {
+            None if self.index.may_exist(Name::record(key.hash())) => Known::UNKNOWN,
+            Some(record)
+                if record
+                    .known
+                    .head
+                    .as_ref()
+                    .is_some_and(|head| *head.tag() == revision.tag) =>
+            {
+                Known {
+                    head: None,
+                    ..record.known.clone()
+                }
+            }
+            None | Some(_) => return,
+        };
+        self.learn(key, known);
+    }
+
     /// Blocks of the current revision are wanted, those of former ones are the first to go.
     fn rank_revisions(&self, key: &ObjectKey, before: Option<&Known>, known: &Known) {
         if before.is_some_and(|before| before.current == known.current && before.former == known.former) {
@@ -214,11 +237,17 @@ impl Shared {
 
     /// The work of a writer for one record.
     pub(super) fn write_record(&self, object: ObjectHash) {
-        let Some(record) = self.objects.next_dirty(object) else {
-            return;
-        };
+        while let Some(record) = self.objects.next_dirty(object) {
+            self.write_one(object, &record);
+            if !self.objects.written(object, &record) {
+                return;
+            }
+        }
+    }
+
+    fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
-        match self.replace_record(name, &record) {
+        match self.replace_record(name, record) {
             Ok(size) => self.index.record(name, size),
             Err(why) => {
                 if let Some(errno) = why {
@@ -227,9 +256,6 @@ impl Shared {
                 // What is there now is old: after a restart, knowing nothing is better.
                 self.drop_file_now(name);
             }
-        }
-        if self.objects.written(object, &record) {
-            self.jobs.push(Job::Record(object));
         }
     }
 

@@ -10,12 +10,12 @@ use bytes::Bytes;
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
 use crate::tier::store::Miss;
 
-use super::Shared;
 use super::format::{GRANULE, Unreadable, checksum, narrow, wide};
 use super::io::File;
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, OpenBlock};
 use super::pool::Buffer;
+use super::shared::Shared;
 use super::stats::Fault;
 
 /// How many blocks of a revision are tried for a head before it counts as absent.
@@ -78,9 +78,9 @@ impl Shared {
         let hash = RevisionHash::of(revision, self.block_size);
         let mut tried = Vec::new();
         let mut miss = Miss::Absent;
+        self.seek(hash).await;
         while tried.len() < HEAD_TRIES {
-            let first = || (tried.is_empty() && !self.index.is_complete()).then_some(BlockIndex::new(0));
-            let Some(index) = self.index.any_block(hash, &tried).or_else(first) else {
+            let Some(index) = self.index.any_block(hash, &tried) else {
                 break;
             };
             tried.push(index);

@@ -5,9 +5,9 @@
 
 use rustix::io::Errno;
 
-use super::Shared;
 use super::io::{Files, Io, TMP};
 use super::name::Name;
+use super::shared::Shared;
 use super::stats::Fault;
 use super::writer::TmpNames;
 

@@ -11,10 +11,10 @@ use futures_util::future::BoxFuture;
 use crate::object::ByteRange;
 use crate::tier::store::{Miss, Tail};
 
-use super::Shared;
 use super::fill::{Filling, Progress};
 use super::format::{GRANULE, checksum, narrow};
 use super::read::Granules;
+use super::shared::Shared;
 use super::stats::{Fault, FillEnd};
 
 /// A view of a fill for readers that fell behind.

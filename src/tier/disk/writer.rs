@@ -15,11 +15,11 @@ use rustix::io::Errno;
 use crate::object::ObjectHash;
 use crate::tier::store::GaveUp;
 
-use super::Shared;
 use super::fill::Filling;
 use super::format::{seal, wide};
 use super::io::{File, Io};
-use super::stats::{Fault, FillEnd};
+use super::shared::Shared;
+use super::stats::{Degraded, Fault, FillEnd};
 
 /// How many threads write. More than one, so that a file that hangs does not stop the others.
 pub(super) const THREADS: usize = 3;
@@ -194,7 +194,7 @@ impl Shared {
         published.map_err(|errno| self.failed_to_write(errno))?;
         let stays = filling
             .take_reservation()
-            .is_some_and(super::index::Reservation::publish);
+            .is_some_and(|space| space.publish((self.now)()));
         // What was open under this name is another file now.
         self.open.remove(filling.name);
         if !stays {
@@ -226,12 +226,15 @@ impl Shared {
 
     pub(super) fn failed_to_write(&self, errno: Errno) -> GaveUp {
         let fault = Fault::of(errno);
-        self.fault(fault);
-        if fault == Fault::NoSpace {
+        // All fills meet a full device at once; one of them makes space for all.
+        if self.fault_degrades(fault) == Some(Degraded::Full) {
             self.index.relieve();
-            return GaveUp::NoSpace;
         }
-        GaveUp::Fault
+        if fault == Fault::NoSpace {
+            GaveUp::NoSpace
+        } else {
+            GaveUp::Fault
+        }
     }
 }
 

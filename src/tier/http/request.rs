@@ -85,12 +85,16 @@ impl Root {
     }
 }
 
-/// The request for a question; `None` if there is none, because the path is not one that a URI can hold.
+/// The request for a question; `None` if there is none, because the path is not one that a URI can hold, or because it
+/// is pinned to nothing.
 pub(super) fn build(place: &Place, via: &HeaderValue, question: &Question) -> Option<Request<Full<Bytes>>> {
     let root = match place {
         Place::Fixed(root) => root.clone(),
         Place::Target => Root::of_target(question.key.target()?)?,
     };
+    if matches!(&question.condition, Condition::Pinned(tags) if tags.is_empty()) {
+        return None;
+    }
     let query = query(question);
     let uri = root.uri(question.key.path(), query.as_deref())?;
     let mut request = Request::new(Full::default());

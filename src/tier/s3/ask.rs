@@ -1,7 +1,7 @@
 //! One question, put to S3 in its own terms.
 
 use aws_sdk_s3::error::DisplayErrorContext;
-use http::HeaderName;
+use http::header::{self, HeaderName};
 
 use super::super::hearing;
 use super::super::upstream::Answer;
@@ -13,7 +13,7 @@ use crate::object::{Cause, Condition, Found, Heard, Method, Question, StrongETag
 const OF_ONE_EXCHANGE: [HeaderName; 3] = [
     HeaderName::from_static("x-amz-request-id"),
     HeaderName::from_static("x-amz-id-2"),
-    http::header::SERVER,
+    header::SERVER,
 ];
 
 /// A condition in S3's terms.
@@ -43,15 +43,16 @@ impl S3Tier {
         }
     }
 
-    /// S3's If-Match takes one tag. With several, a 412 to the first leaves the others: which of them is current, if any,
-    /// is learnt by HEAD, so that a list of any length costs three requests at most.
+    /// S3's If-Match takes one tag. Which of several is current is asked first, by HEAD, so that a list of any length
+    /// costs two requests; if none is, the first gets the answer that all of them would.
     async fn pinned(&self, question: &Question, key: &str, tags: &[StrongETag]) -> Answer {
-        let Some((first, others)) = tags.split_first() else {
-            return self.put(question, key, Terms::default()).await;
+        let (first, several) = match tags {
+            // A pin to nothing is never asked as if it were none.
+            [] => return Answer::bare(hearing::unaskable(self.clock.now())),
+            [first, others @ ..] => (first, !others.is_empty()),
         };
-        let refused = self.put(question, key, Terms::matching(first)).await;
-        if others.is_empty() || !matches!(refused.heard, Heard::PreconditionFailed(_)) {
-            return refused;
+        if !several {
+            return self.put(question, key, Terms::matching(first)).await;
         }
         let head = Question {
             method: Method::Head,
@@ -59,14 +60,19 @@ impl S3Tier {
             condition: Condition::Free,
             ..question.clone()
         };
-        let current = self.put(&head, key, Terms::default()).await;
-        match current.heard {
-            Heard::Found(found, _) => match found.strong_tag().filter(|tag| others.contains(tag)) {
-                Some(tag) => self.put(question, key, Terms::matching(&tag)).await,
-                None => refused,
-            },
-            // Gone, denied or in trouble by now: that is the answer, and not a 412.
-            _ => current,
+        match self.put(&head, key, Terms::default()).await.heard {
+            // Trouble here must not end as a 412 there. There is no body, so nothing may speak of its length.
+            Heard::Failed(mut failure) => {
+                if let Some(found) = &mut failure.answer {
+                    found.fields.remove(header::CONTENT_LENGTH);
+                }
+                Answer::bare(Heard::Failed(failure))
+            }
+            heard => {
+                let current = heard.found().and_then(Found::strong_tag);
+                let pin = tags.iter().find(|tag| current.as_ref() == Some(tag)).unwrap_or(first);
+                self.put(question, key, Terms::matching(pin)).await
+            }
         }
     }
 

@@ -49,14 +49,15 @@ pub(in crate::tier::disk) struct Footer {
     key: Box<[u8]>,
 }
 
-/// The footer of a block; `None` if head, key or tag are too large for one.
+/// The footer of a block; `None` if head, key or tag are too large for one, or the head is of another revision.
 pub(in crate::tier::disk) fn footer_of(
     revision: &Revision,
     head: &Head,
     block_size: BlockSize,
     index: BlockIndex,
 ) -> Option<Vec<u8>> {
-    let encoded = head::encode(head)?;
+    let encoded = Some(head).filter(|head| *head.tag() == revision.tag);
+    let encoded = head::encode(encoded?)?;
     let mut out = Vec::with_capacity(encoded.len() + revision.key.encoded().len() + 128);
     put_u64(&mut out, block_size.bytes());
     put_u64(&mut out, head.size().bytes());

@@ -6,9 +6,11 @@
 
 mod lower;
 mod ranks;
+mod reservation;
 mod revisions;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
@@ -22,9 +24,10 @@ use crate::tier::store::{Claim, GaveUp};
 
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
-use super::stats::{Counters, Evicted};
+use super::stats::Counters;
 use ranks::{Ranks, Victim};
-use revisions::{Holding, Revisions};
+pub(super) use reservation::Reservation;
+use revisions::Revisions;
 
 /// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
 pub(super) const PAGE: u64 = 4 << 10;
@@ -35,6 +38,8 @@ pub(super) const WINDOW: Duration = Duration::from_secs(10);
 const MOST_FILES: u32 = 1 << 20;
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
+/// How many revisions are remembered to have been sought; others are sought again.
+const MOST_SOUGHT: usize = 4096;
 /// How many files are moved before others may have the lock.
 const BATCH: u32 = 256;
 
@@ -58,6 +63,15 @@ struct Slot {
     counted: u32,
 }
 
+/// What is to be unlinked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doomed {
+    /// A file that was in the index.
+    File(Name),
+    /// All blocks of a revision that the walk has not found yet.
+    Revision(RevisionHash),
+}
+
 #[derive(Debug)]
 pub(super) struct Index {
     state: Mutex<State>,
@@ -74,20 +88,12 @@ pub(super) struct Index {
 struct State {
     ranks: Ranks,
     revisions: Revisions,
-    doomed: VecDeque<Name>,
+    doomed: VecDeque<Doomed>,
     /// Forgotten before the walk was complete: their files may still be found.
     forgotten: HashSet<RevisionHash>,
+    /// Revisions whose files were all found before the walk was complete.
+    sought: HashSet<RevisionHash>,
     closed: bool,
-}
-
-/// Space that a fill may use. Returns it when dropped.
-#[derive(Debug)]
-pub(super) struct Reservation {
-    index: Arc<Index>,
-    name: Name,
-    revision: RevisionHash,
-    pages: u32,
-    epoch: u64,
 }
 
 impl Index {
@@ -99,6 +105,7 @@ impl Index {
             revisions: Revisions::default(),
             doomed: VecDeque::new(),
             forgotten: HashSet::new(),
+            sought: HashSet::new(),
             closed: false,
         };
         Self {
@@ -119,7 +126,8 @@ impl Index {
     /// The walk is over.
     pub(super) fn completed(&self) {
         self.complete.store(true, Ordering::Release);
-        self.state.lock().forgotten = HashSet::new();
+        let mut state = self.state.lock();
+        (state.forgotten, state.sought) = Default::default();
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -133,8 +141,22 @@ impl Index {
     /// Whether it is worth to look for a file that is not in the index.
     pub(super) fn may_exist(&self, name: Name) -> bool {
         let state = self.state.lock();
-        let forgotten = || matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision));
-        state.ranks.contains(name) || (!self.is_complete() && !forgotten())
+        let known = |(revision, _)| state.sought.contains(&revision) || state.forgotten.contains(&revision);
+        state.ranks.contains(name) || (!self.is_complete() && !name.as_block().is_some_and(known))
+    }
+
+    /// Whether files of a revision may exist that are not in the index.
+    pub(super) fn may_hide(&self, revision: RevisionHash) -> bool {
+        let known = |state: &State| state.sought.contains(&revision) || state.forgotten.contains(&revision);
+        !self.is_complete() && !known(&self.state.lock())
+    }
+
+    /// All files of a revision were found.
+    pub(super) fn sought(&self, revision: RevisionHash) {
+        let mut state = self.state.lock();
+        if !self.is_complete() && state.sought.len() < MOST_SOUGHT {
+            state.sought.insert(revision);
+        }
     }
 
     /// One flag for each block of a span.
@@ -168,14 +190,15 @@ impl Index {
     /// A file was found by its name, with its size. Returns whether it is to stay.
     pub(super) fn found(&self, name: Name, size: u64) -> bool {
         let mut state = self.state.lock();
+        if state.ranks.contains(name) {
+            return true;
+        }
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
             return false;
         }
-        if !state.ranks.contains(name) {
-            state.insert(name, Slot::of(size), Order::Unproven);
-            let victims = state.ranks.trim();
-            self.doom(state, victims);
-        }
+        state.insert(name, Slot::of(size), Order::Unproven);
+        let victims = state.ranks.trim();
+        self.doom(state, victims);
         true
     }
 
@@ -190,53 +213,6 @@ impl Index {
     /// A file turned out to be gone or damaged.
     pub(super) fn gone(&self, name: Name) {
         self.state.lock().remove(name);
-    }
-
-    /// Ranks all blocks of a revision, those to come included.
-    pub(super) fn rank(&self, revision: RevisionHash, order: Order) {
-        let before = self.state.lock().revisions.set_order(revision, order);
-        for batch in batches(before.map(|holding| holding.highest)) {
-            let mut state = self.state.lock();
-            for name in batch.filter_map(|n| Name::block(revision, BlockIndex::new(n))) {
-                if let Some((slot, _)) = state.ranks.remove(name) {
-                    state.ranks.insert(name, slot, order);
-                }
-            }
-            let victims = state.ranks.trim();
-            self.doom(state, victims);
-        }
-    }
-
-    /// The first use of a file that was found at start proves it and its siblings.
-    pub(super) fn proven(&self, revision: RevisionHash) {
-        let holding = self.state.lock().revisions.get(revision);
-        if holding.is_some_and(|holding| holding.order == Order::Unproven) {
-            self.rank(revision, Order::Wanted);
-        }
-    }
-
-    /// Removes all blocks of a revision and voids its fills; the names of the blocks.
-    pub(super) fn forget(&self, revision: RevisionHash) -> Vec<Name> {
-        let mut names = Vec::new();
-        let holding = self.begin_to_forget(revision);
-        for batch in batches(holding.map(|holding| holding.highest)) {
-            let mut state = self.state.lock();
-            let batch = batch.filter_map(|n| Name::block(revision, BlockIndex::new(n)));
-            let removed = batch.filter_map(|name| Some((name, state.ranks.remove(name)?.0, Evicted::Forgotten)));
-            let victims: Vec<Victim> = removed.collect();
-            names.extend(victims.iter().map(|(name, _, _)| *name));
-            self.doom(state, victims);
-        }
-        names
-    }
-
-    fn begin_to_forget(&self, revision: RevisionHash) -> Option<Holding> {
-        let mut state = self.state.lock();
-        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        if !self.is_complete() {
-            state.forgotten.insert(revision);
-        }
-        state.revisions.forget(revision, epoch)
     }
 
     /// Reserves space for a block.
@@ -263,13 +239,7 @@ impl Index {
         state.revisions.add_fill(revision, order);
         let epoch = self.epoch();
         self.doom(state, victims);
-        Ok(Reservation {
-            index: Arc::clone(self),
-            name,
-            revision,
-            pages,
-            epoch,
-        })
+        Ok(Reservation::new(self, name, revision, pages, epoch))
     }
 
     /// Evicts a hundredth of the capacity, since the device is full.
@@ -279,12 +249,12 @@ impl Index {
         self.doom(state, victims);
     }
 
-    /// The next file to unlink; waits for one. `None` when closed.
-    pub(super) fn next_doomed(&self) -> Option<Name> {
+    /// What to unlink next; waits for it. `None` when closed.
+    pub(super) fn next_doomed(&self) -> Option<Doomed> {
         let mut state = self.state.lock();
         loop {
-            if let Some(name) = state.doomed.pop_front() {
-                return Some(name);
+            if let Some(doomed) = state.doomed.pop_front() {
+                return Some(doomed);
             }
             if state.closed {
                 return None;
@@ -306,6 +276,11 @@ impl Index {
         (state.ranks.pages() * PAGE, files, self.capacity)
     }
 
+    fn doom_revision(&self, state: &mut State, revision: RevisionHash) {
+        state.doomed.push_back(Doomed::Revision(revision));
+        self.doomed.notify_one();
+    }
+
     /// Unlinks what was taken out of the ranks.
     fn doom(&self, mut state: MutexGuard<'_, State>, victims: Vec<Victim>) {
         if victims.is_empty() {
@@ -316,7 +291,7 @@ impl Index {
                 state.revisions.remove_block(revision);
             }
             self.counters.evicted.count(why);
-            state.doomed.push_back(name);
+            state.doomed.push_back(Doomed::File(name));
         }
         self.doomed.notify_one();
     }
@@ -341,43 +316,6 @@ impl State {
     }
 }
 
-impl Reservation {
-    /// Whether the revision was forgotten since.
-    pub(super) fn is_void(&self) -> bool {
-        let state = self.index.state.lock();
-        state.revisions.is_forgotten(self.revision, self.epoch)
-    }
-
-    /// The block is in its place and takes the space. `false` if the revision was forgotten meanwhile.
-    pub(super) fn publish(mut self) -> bool {
-        let index = Arc::clone(&self.index);
-        let mut state = index.state.lock();
-        if state.revisions.is_forgotten(self.revision, self.epoch) {
-            return false;
-        }
-        // The space passes from one to the other under one lock, so that nothing needs to be evicted for it.
-        let slot = Slot {
-            pages: std::mem::take(&mut self.pages),
-            counted: 0,
-        };
-        state.ranks.release(slot.pages);
-        state.insert(self.name, slot, Order::Wanted);
-        let victims = state.ranks.trim();
-        index.doom(state, victims);
-        true
-    }
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        let mut state = self.index.state.lock();
-        if self.pages > 0 {
-            state.ranks.release(self.pages);
-        }
-        state.revisions.remove_fill(self.revision);
-    }
-}
-
 impl Slot {
     fn of(size: u64) -> Self {
         Self {
@@ -389,11 +327,4 @@ impl Slot {
 
 fn seconds(time: Duration) -> u32 {
     u32::try_from(time.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// Numbers from zero to the highest, in pieces.
-fn batches(highest: Option<u32>) -> impl Iterator<Item = std::ops::RangeInclusive<u64>> {
-    let end = highest.map_or(0, |highest| u64::from(highest) + 1);
-    let step = u64::from(BATCH);
-    (0..end.div_ceil(step)).map(move |n| n * step..=((n + 1) * step - 1).min(end - 1))
 }

@@ -60,12 +60,20 @@ impl Revisions {
         self.get(revision).is_some_and(|holding| holding.forgotten > since)
     }
 
-    /// Changes the order of blocks to come. What there was before, if it differs.
-    pub(super) fn set_order(&mut self, revision: RevisionHash, order: Order) -> Option<Holding> {
+    /// Changes the order of blocks to come if the one that they have now is another and `now` says so. What there is
+    /// of the revision if that was so.
+    pub(super) fn set_order(
+        &mut self,
+        revision: RevisionHash,
+        order: Order,
+        now: impl FnOnce(Order) -> bool,
+    ) -> Option<Holding> {
         let holding = self.0.get_mut(&revision).filter(|holding| holding.order != order)?;
-        let before = *holding;
+        if !now(holding.order) {
+            return None;
+        }
         holding.order = order;
-        Some(before)
+        Some(*holding)
     }
 
     fn entry(&mut self, revision: RevisionHash, order: Order) -> &mut Holding {

@@ -1,6 +1,15 @@
 //! The disk as a whole, against real directories.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "what is tested is what the disk makes of files that others wrote"
+)]
 
 mod basic;
+mod capacity;
+mod damage;
+mod faults;
+mod golden;
+mod start;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,14 +20,15 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tempfile::TempDir;
 
+use super::name::{Name, RevisionHash};
 use super::*;
-use crate::object::{AuthorityId, ObjectSize, RouteName, StrongETag, TakenFrom};
+use crate::object::{AuthorityId, Current, ObjectSize, RouteName, StrongETag, TakenFrom};
 
 pub(super) const BLOCK: u64 = BlockSize::MIN;
 
 /// A disk in a directory of its own, with a clock that stands until it is set.
 pub(super) struct Bench {
-    pub(super) dir: TempDir,
+    _dir: TempDir,
     pub(super) disk: Option<Disk>,
     pub(super) seconds: Arc<AtomicU64>,
     pub(super) config: DiskConfig,
@@ -35,7 +45,7 @@ impl Bench {
             read_budget: 8 << 20,
         };
         let mut bench = Self {
-            dir,
+            _dir: dir,
             disk: None,
             seconds: Arc::default(),
             config,
@@ -55,12 +65,40 @@ impl Bench {
         self.disk = Some(Disk::open(&self.config, self.clock()).unwrap());
     }
 
+    /// Opens it anew with other system calls.
+    pub(super) fn reopen_with(&mut self, wrap: impl FnOnce(Root) -> Arc<dyn Files>) {
+        self.disk = None;
+        let (root, lock) = open_root(&self.config.path).unwrap();
+        self.disk = Some(Disk::start(&self.config, wrap(Root::new(root)), lock, self.clock()).unwrap());
+    }
+
     pub(super) fn disk(&self) -> &Disk {
         self.disk.as_ref().unwrap()
     }
 
     pub(super) fn root(&self) -> &Path {
         &self.config.path
+    }
+
+    /// How often something was counted.
+    pub(super) fn fault(&self, fault: Fault) -> u64 {
+        counted(&self.disk().stats().faults, fault)
+    }
+
+    pub(super) fn fills(&self, end: FillEnd) -> u64 {
+        counted(&self.disk().stats().fills, end)
+    }
+
+    pub(super) fn evicted(&self, why: Evicted) -> u64 {
+        counted(&self.disk().stats().evicted, why)
+    }
+
+    /// What is in a directory of the root.
+    pub(super) fn list(&self, directory: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root().join(directory)).unwrap();
+        let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// Waits for the walk.
@@ -107,6 +145,10 @@ impl Bench {
         }
         Ok(())
     }
+}
+
+fn counted<L: Label>(counts: &[(L, u64)], label: L) -> u64 {
+    counts.iter().find(|(l, _)| *l == label).unwrap().1
 }
 
 /// Waits for something that a thread brings about.
