@@ -76,12 +76,13 @@ fn after_fetch(
     if served(pins_of(last), last) {
         return from_answer(read, last, Detail::Fetched, facts, terms);
     }
-    // Row 2, refused: row 3 with the other tags. It comes once, after the question for what is partly here.
+    // Row 2, refused by any tier: row 3 with the other tags. It comes once, after the question for what is partly here.
     let partly = held.iter().find(|stored| stored.some).map(|stored| stored.head.tag());
     let was_row_2 = partly.is_some_and(|tag| pins_of(last) == [tag.clone()]);
     let asked = |tag: &&StrongETag| told.iter().any(|told| pins_of(told).contains(*tag));
     let others: Vec<StrongETag> = pins.iter().filter(|tag| !asked(tag)).cloned().collect();
-    if was_row_2 && is_gone(&last.heard) && !others.is_empty() {
+    let refused = told.iter().any(|told| is_gone(&told.heard));
+    if was_row_2 && refused && !matches!(last.heard, Heard::Denied(_)) && !others.is_empty() {
         return Step::Fetch {
             pins: others,
             target: aligned(read.target, terms.block_size),
