@@ -12,12 +12,13 @@
 //! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
 //! | `root`, `recover` | who may use the directory, and finding files at start |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
-//! | `fill`, `writer`, `tail` | blocks on their way in |
+//! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
 //! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
+mod budget;
 mod fill;
 mod format;
 mod health;

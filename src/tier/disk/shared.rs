@@ -12,7 +12,7 @@ use crate::object::{BlockSize, BlockSpan, Current, Head, Revision};
 use crate::tier::store::Miss;
 
 use super::blocking::Blocking;
-use super::fill::Budget;
+use super::budget::Budget;
 use super::health::Health;
 use super::index::{Doomed, Index};
 use super::io::Files;

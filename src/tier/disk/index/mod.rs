@@ -34,7 +34,7 @@ pub(super) const PAGE: u64 = 4 << 10;
 /// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
 /// count as proof that the block is popular.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// At most so many files: about 150 bytes of memory each.
+/// At most so many files: about 260 bytes of memory each.
 const MOST_FILES: u32 = 1 << 20;
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
