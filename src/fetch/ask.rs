@@ -48,10 +48,7 @@ impl Route {
             fields: request.fields.clone(),
         };
         let started = Instant::now();
-        let mut answer = upstream.ask(&question).await;
-        if lost_connection(&answer.heard) {
-            answer = upstream.ask(&question).await;
-        }
+        let answer = upstream.ask(&question).await;
         metrics.asked(
             outcome(&answer.heard),
             Instant::now().saturating_duration_since(started),
@@ -97,12 +94,6 @@ impl Route {
         }
         heard
     }
-}
-
-/// A kept connection may be closed by its server at the very moment when a question goes out on it. Reads are safe to
-/// repeat, and once is enough: the next one finds the pool cleaned (RFC 9112 9.3.1).
-fn lost_connection(heard: &Heard) -> bool {
-    matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Reset && failure.answer.is_none())
 }
 
 /// The metric label of an answer.

@@ -9,7 +9,7 @@
 //! | `name` | what files are called |
 //! | `format` | what they contain |
 //! | `io` | the system calls |
-//! | `index` | which files exist, capacity, order of eviction |
+//! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
 //! | `root`, `recover` | who may use the directory, and finding files at start |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `writer`, `tail` | blocks on their way in |
@@ -26,6 +26,7 @@ mod io;
 mod name;
 mod object;
 mod open;
+mod place;
 mod pool;
 mod read;
 mod recover;
