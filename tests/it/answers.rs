@@ -311,7 +311,14 @@ async fn a_chain_of_sidecars_is_no_loop_but_a_circle_is() {
     is_part(&near.get(&ranged(0, 9)).await, 1, 0, 9);
     is_part(&near.get(&ranged(0, 9)).await, 1, 0, 9);
     let asked = origin.requests();
-    let via = asked[0].headers.get_all("via").iter().next_back().unwrap().to_str().unwrap();
+    let via = asked[0]
+        .headers
+        .get_all("via")
+        .iter()
+        .next_back()
+        .unwrap()
+        .to_str()
+        .unwrap();
     let back = far.get(&format!("{}; Via: {via}", ranged(0, 9))).await;
     assert_eq!(back.status(), 508, "{via}");
 }
