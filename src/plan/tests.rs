@@ -1,6 +1,7 @@
 //! The contract (`semantics.md`) as tests: every row of the Decisions table as named cases (`rows_*`), every invariant
 //! as a property (`invariants_*`). Both run the decisions through the same small engine.
 
+mod answers;
 mod disk;
 mod downloads;
 mod engine;
