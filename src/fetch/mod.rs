@@ -1,1 +1,22 @@
-//! The `fetch` module.
+//! Runs the decisions of [`crate::plan`]: asks, gathers, follows, and sends bytes in order.
+//!
+//! Owns: flights (a block in flight is fetched once), discovery groups (the authority is asked once), bodies, and the
+//! order of questions. Never: decides what is right to answer, or parses a request.
+
+mod ask;
+mod body;
+mod currency;
+mod driver;
+mod fetching;
+mod flight;
+mod flights;
+mod group;
+mod local;
+mod pilot;
+mod relayed;
+mod reply;
+mod route;
+mod word;
+
+pub use reply::{Abort, Account, Body, Reply};
+pub use route::{Parts, Request, Route};

@@ -19,4 +19,5 @@ pub use freshness::{CacheControl, Freshness, StaleBar};
 pub use id::{AuthorityId, ObjectHash, ObjectKey, Revision, RouteName, TargetOrigin};
 pub use meta::{Current, Head, Parts, TakenFrom};
 pub use question::{Cause, Condition, Cut, Failure, Found, Heard, Lie, Method, PartNumber, Question, Target};
+pub(crate) use range::parse_digits;
 pub use range::{ByteRange, ContentRange, ObjectSize, RangeSpec};

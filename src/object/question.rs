@@ -66,7 +66,7 @@ pub enum Condition {
 }
 
 /// What an upstream said, or how it failed. Nothing here was believed yet: see `plan::admit`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Heard {
     /// 200
     Found(Found, Option<ObjectSize>),
@@ -89,7 +89,7 @@ pub enum Heard {
 }
 
 /// The head of an answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The status.
     pub status: StatusCode,
@@ -100,7 +100,7 @@ pub struct Found {
 }
 
 /// An error of a tier (`semantics.md`, Words).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// What went wrong.
     pub cause: Cause,

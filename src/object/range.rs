@@ -59,6 +59,9 @@ impl ObjectSize {
 }
 
 impl ByteRange {
+    /// The first byte.
+    pub const FIRST: Self = Self { first: 0, last: 0 };
+
     /// From `first` to `last` inclusive; `None` if that is empty.
     pub const fn new(first: u64, last: u64) -> Option<Self> {
         if first <= last && last < u64::MAX {

@@ -1,1 +1,38 @@
-//! The `plan` module.
+//! The decisions of the contract (`semantics.md`, Decisions), as pure functions.
+//!
+//! Owns: what to ask next and what to answer ([`next`]), which answers are believed ([`admit`]), what an answer teaches
+//! ([`learn`]), which tier a pin is asked at ([`probe`]), what follows a cut body ([`recover`]), and the head of every
+//! response ([`respond`]). Never: awaits, clocks, disks, metrics. Every choice is an enum whose variant is the reason.
+
+mod admit;
+mod detail;
+mod discovery;
+mod facts;
+mod fallback;
+mod learn;
+mod next;
+mod pinned;
+mod probe;
+mod recover;
+mod respond;
+mod resumed;
+mod revision;
+mod shape;
+mod share;
+mod step;
+#[cfg(test)]
+mod tests;
+
+pub use admit::{admit, storable};
+pub use detail::{Detail, Forward, Trace};
+pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
+pub use learn::{Lesson, head_of, learn, learn_parts};
+pub(crate) use next::effective;
+pub use next::{focus, next};
+pub use pinned::{names_revision, served};
+pub use probe::probe;
+pub use recover::{MOST_RESUMES, Recovery, recover};
+pub use respond::{ErrorReply, relay_fields, reply_fields, served_fields};
+pub use shape::{Shape, missing_span, shape, wanted};
+pub use share::shareable;
+pub use step::{Cut, Relay, Reply, Serve, Step, Terms};

@@ -4,7 +4,13 @@
 //! Owns: talking to S3 and HTTP servers, the on-disk format, capacity and eviction.
 //! Never: knows of clients, routes or decisions.
 
+#[cfg(test)]
+mod contract;
 pub mod disk;
+mod hearing;
+pub mod http;
 pub mod memory;
+pub mod s3;
 pub mod store;
 pub mod upstream;
+pub mod void;

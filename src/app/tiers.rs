@@ -1,0 +1,108 @@
+//! Makes the upstreams that routes use.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+use super::{StartError, Surroundings};
+use crate::config::{self, Config, Target, TierName, Upstream as Tier};
+use crate::net::{ClientConfig, Guard};
+use crate::proxy::Roots;
+use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
+use crate::tier::s3::{S3Tier, S3TierConfig};
+use crate::tier::upstream::Upstream;
+
+/// Upstreams by name.
+pub(super) type Tiers = HashMap<TierName, Made>;
+
+/// An upstream, and what pass-through to it needs besides.
+pub(super) struct Made {
+    pub(super) upstream: Arc<dyn Upstream>,
+    /// The tier's own CA certificates.
+    pub(super) roots: Option<Roots>,
+}
+
+/// Makes all of them; nothing is connected yet.
+pub(super) async fn make(config: &Config, surroundings: &Surroundings, me: &HeaderValue) -> Result<Tiers, StartError> {
+    let mut tiers = Tiers::new();
+    for tier in config.upstreams() {
+        let client = client_config(tier.common()).await?;
+        let roots = client.ca_pem.as_deref().and_then(Roots::new);
+        let upstream: Arc<dyn Upstream> = match &**tier {
+            Tier::Http(http) => Arc::new(http_tier(http, client, surroundings, me)?),
+            Tier::S3(s3) => Arc::new(s3_tier(s3, client, surroundings, me).await?),
+        };
+        tiers.insert(tier.name().clone(), Made { upstream, roots });
+    }
+    Ok(tiers)
+}
+
+async fn client_config(common: &config::Common) -> Result<ClientConfig, StartError> {
+    let ca_pem = match &common.ca_file {
+        None => None,
+        Some(path) => {
+            let read = tokio::fs::read(path).await;
+            Some(read.map_err(|error| StartError::CaFile(common.name.clone(), path.clone(), error))?)
+        }
+    };
+    Ok(ClientConfig {
+        connect: common.timeouts.connect,
+        first_byte: common.timeouts.first_byte,
+        idle: common.timeouts.idle,
+        connections: common.limits.connections.get(),
+        head_limit: common.limits.head.in_memory(),
+        ca_pem,
+    })
+}
+
+fn http_tier(
+    tier: &config::Http,
+    client: ClientConfig,
+    surroundings: &Surroundings,
+    me: &HeaderValue,
+) -> Result<HttpTier, StartError> {
+    let fault = |fault| StartError::Http(tier.common.name.clone(), fault);
+    let base = match &tier.target {
+        Target::Url(url) => Base::Fixed(url.to_string().parse().map_err(|_| fault(HttpTierFault::Url))?),
+        Target::Request { .. } => Base::Request,
+    };
+    let settings = HttpTierConfig {
+        base,
+        guard: guard(&tier.target),
+        client,
+        via: me.clone(),
+        clock: surroundings.clock.clone(),
+    };
+    HttpTier::new(settings).map_err(fault)
+}
+
+/// An operator may name any address; the client of a forward proxy only public ones, and what is allowed.
+pub(super) fn guard(target: &Target) -> Guard {
+    match target {
+        Target::Url(_) => Guard::Any,
+        Target::Request { allow } => Guard::Public { allow: allow.clone() },
+    }
+}
+
+async fn s3_tier(
+    tier: &config::S3,
+    client: ClientConfig,
+    surroundings: &Surroundings,
+    me: &HeaderValue,
+) -> Result<S3Tier, StartError> {
+    let settings = S3TierConfig {
+        bucket: tier.bucket.as_str().to_owned(),
+        prefix: tier.prefix.as_str().to_owned(),
+        region: tier.region.as_ref().map(|region| region.as_str().to_owned()),
+        endpoint: tier.endpoint.as_ref().map(ToString::to_string),
+        path_style: tier.path_style,
+        credentials: surroundings.s3_keys.clone(),
+        client,
+        via: me.clone(),
+        clock: surroundings.clock.clone(),
+    };
+    S3Tier::new(settings)
+        .await
+        .map_err(|fault| StartError::S3(tier.common.name.clone(), fault))
+}

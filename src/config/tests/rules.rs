@@ -1,0 +1,142 @@
+//! Faults of what does not go together.
+
+use super::check;
+
+#[test]
+fn listeners() {
+    let admin = "address: 127.0.0.1:9180";
+    check(
+        (admin, "address: 127.0.0.1:8080"),
+        &["admin.address: 127.0.0.1:8080 collides with 127.0.0.1:8080 of listen[0].address"],
+    );
+    check(
+        (admin, "address: 0.0.0.0:8080"),
+        &["admin.address: 0.0.0.0:8080 collides"],
+    );
+    check((admin, "address: '[::1]:8080'"), &[]);
+    check((admin, "address: 127.0.0.1:0"), &[]);
+}
+
+#[test]
+fn tiers() {
+    let tier = |yaml: &str| format!("tiers:\n  extra: {yaml}");
+    let check = |yaml: &str, expected: &[&str]| check(("tiers:", &tier(yaml)), expected);
+    let unused = "tiers.extra: no route uses this tier";
+    check("{ http: { url: 'http://a' } }", &[unused]);
+    check(
+        "",
+        &[
+            "tiers.extra: this is missing; expected exactly one of `disk`, `s3` and `http`",
+            unused,
+        ],
+    );
+    check(
+        "{}",
+        &["tiers.extra: this tier is of no kind; expected exactly one of", unused],
+    );
+    check(
+        "{ http: { url: 'http://a' }, s3: { bucket: abc } }",
+        &["tiers.extra: this tier is of several kinds", unused],
+    );
+    check(
+        "{ http: { url: 'http://a', allow: [] } }",
+        &[unused, "tiers.extra.http.allow: this tier dials what its `url` says"],
+    );
+    check(
+        "{ disk: { path: /var/./cache//pinstripe/, capacity: 1GiB } }",
+        &[
+            unused,
+            "tiers.local.disk.path: tiers.extra.disk.path has the same directory",
+        ],
+    );
+    check(
+        "{ disk: { path: /, capacity: 1GiB } }",
+        &[unused, "tiers.extra.disk.path: this is the root directory"],
+    );
+    check(
+        "{ s3: { bucket: abc, endpoint: 'http://127.0.0.1:9000' } }",
+        &[unused, "tiers.extra.s3.path_style: the endpoint is an address"],
+    );
+}
+
+#[test]
+fn order_of_tiers() {
+    let check = |tiers: &str, expected: &[&str]| check(("[local, shared]", tiers), expected);
+    check("[shared]", &[]);
+    check(
+        "[local, sharde]",
+        &[
+            "routes[0].tiers[1]: there is no tier `sharde`, did you mean `shared`?; expected one of `local`, `shared`, `target`",
+        ],
+    );
+    let unused = "tiers.shared: no route uses this tier";
+    check("[local]", &[unused, "routes[0].tiers: there is no authority"]);
+    check("[local, ]", &[unused, "routes[0].tiers: there is no authority"]);
+    check("[shared, local]", &["routes[0].tiers[1]: a disk behind another tier"]);
+    check(
+        "[local, shared, shared]",
+        &["routes[0].tiers[2]: `shared` is in this route already"],
+    );
+    check(
+        "[local, target, shared]",
+        &["routes[0].tiers[1]: a `url: request` before other tiers"],
+    );
+    check("[]", &[unused, "routes[0].tiers: this list is empty"]);
+    check("[local, null]", &[unused, "routes[0].tiers[1]: this is missing"]);
+}
+
+#[test]
+fn routes() {
+    check(
+        ("name: packages", "name: artifacts"),
+        &["routes[1].name: routes[0].name is `artifacts` too"],
+    );
+    check(
+        ("name: packages", "name: pack ages"),
+        &["routes[1].name: \"pack ages\" is not possible here"],
+    );
+    check(
+        ("match: { host: \"*.packages.example.com\" }", "match: { path: / }"),
+        &["routes[1].match.host: `target` is where the client says"],
+    );
+    check(
+        (
+            "match: { host: \"*.packages.example.com\" }",
+            "match: { path: /artifacts/x }",
+        ),
+        &[
+            "routes[1].match: no request gets here: routes[0] takes them all",
+            "routes[1].match.host: ",
+        ],
+    );
+    check(
+        ("match: { path: /artifacts/ }", "match: { strip: false }"),
+        &["routes[0].match.strip: there is no prefix to strip"],
+    );
+    check(
+        ("auth: shared", "auth: check"),
+        &["routes[0].auth: `check` is not available yet"],
+    );
+    check(
+        ("auth: shared", "auth: bypass"),
+        &["routes[0].auth: `shared` is read with an identity of our own"],
+    );
+    check(
+        ("auth: shared", "# unsaid"),
+        &["routes[0].auth: `shared` is read with an identity of our own"],
+    );
+    check(
+        ("auth_ttl: 0s", "auth_ttl: 1s"),
+        &["routes[0].auth_ttl: nothing is checked that could hold"],
+    );
+    check(
+        ("dialect: auto", "dialect: http"),
+        &["routes[0].dialect: the authority is S3"],
+    );
+    check(
+        ("writes: deny", "writes: allow"),
+        &["routes[0].writes: `allow` is not available yet"],
+    );
+    check(("name: packages", "name: packages\n    writes: deny"), &[]);
+    check(("name: packages", "name: packages\n    dialect: s3"), &[]);
+}

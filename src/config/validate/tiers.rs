@@ -1,0 +1,242 @@
+//! Tiers, each by itself; which of them go together in a route, `routes` knows.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::{bounded, required, required_leaf, section};
+use crate::config::bounds::{self, BLOCK_SIZE, MIN_BLOCKS};
+use crate::config::choice::Role;
+use crate::config::fault::Notes;
+use crate::config::file;
+use crate::config::locate::YamlPath;
+use crate::config::quantity::Size;
+use crate::config::text::{Cidr, KeyPrefix, TierName};
+use crate::config::tier::{Common, Disk, Http, S3, Target, TierLimits, TierTimeouts, Upstream};
+use crate::config::url::{BaseUrl, HttpTarget};
+use crate::config::value::{Flag, Leaf, Section};
+use crate::object::BlockSize;
+
+/// A tier of either kind.
+#[derive(Debug, Clone)]
+pub(super) enum Tier {
+    Disk(Arc<Disk>),
+    Upstream(Arc<Upstream>),
+}
+
+/// All tiers that the file names; `None` are those whose description is faulty.
+pub(super) type Tiers = BTreeMap<String, Option<Tier>>;
+
+pub(super) fn tiers(named: Option<BTreeMap<String, Option<Section<file::Tier>>>>, notes: &mut Notes) -> Tiers {
+    let path = YamlPath::root().key("tiers");
+    let named = required(named, &path, "tiers by name", notes).unwrap_or_default();
+    let mut directories = BTreeMap::new();
+    let mut judged = Tiers::new();
+    for (name, tier) in named {
+        let path = path.key(&name);
+        let tier = tier_name(&name, &path, notes).and_then(|name| {
+            let tier = required(tier, &path, KINDS, notes)?.0;
+            one_tier(name, tier, &path, &mut directories, notes)
+        });
+        judged.insert(name, tier);
+    }
+    judged
+}
+
+const KINDS: &str = "exactly one of `disk`, `s3` and `http`";
+
+fn tier_name(name: &str, path: &YamlPath, notes: &mut Notes) -> Option<TierName> {
+    let checked = TierName::from_text(name);
+    if checked.is_err() {
+        notes.key_fault(
+            path,
+            0,
+            "this name is not possible".into(),
+            Some(TierName::EXPECTED.into()),
+        );
+    }
+    checked.ok()
+}
+
+fn one_tier(
+    name: TierName,
+    tier: file::Tier,
+    path: &YamlPath,
+    directories: &mut BTreeMap<PathBuf, YamlPath>,
+    notes: &mut Notes,
+) -> Option<Tier> {
+    match (tier.disk, tier.s3, tier.http) {
+        (Some(disk), None, None) => {
+            let disk = disk_tier(name, disk.0, &path.key("disk"), directories, notes)?;
+            Some(Tier::Disk(Arc::new(disk)))
+        }
+        (None, Some(s3), None) => {
+            let s3 = s3_tier(name, s3.0, &path.key("s3"), notes)?;
+            Some(Tier::Upstream(Arc::new(Upstream::S3(s3))))
+        }
+        (None, None, Some(http)) => {
+            let http = http_tier(name, http.0, &path.key("http"), notes)?;
+            Some(Tier::Upstream(Arc::new(Upstream::Http(http))))
+        }
+        // A kind whose section was taken out for a fault is not missing.
+        (None, None, None) if notes.is_doubtful(path) => None,
+        (None, None, None) => {
+            notes.fault(path, "this tier is of no kind", KINDS);
+            None
+        }
+        _ => {
+            notes.fault(path, "this tier is of several kinds", KINDS);
+            None
+        }
+    }
+}
+
+fn disk_tier(
+    name: TierName,
+    disk: file::Disk,
+    path: &YamlPath,
+    directories: &mut BTreeMap<PathBuf, YamlPath>,
+    notes: &mut Notes,
+) -> Option<Disk> {
+    let at = path.key("path");
+    let directory = required_leaf(disk.path, &at, notes).map(|path| path.0);
+    if let Some(directory) = &directory {
+        claim(directory, &at, directories, notes);
+    }
+    let size = disk.block_size.unwrap_or(BLOCK_SIZE);
+    let block_size = BlockSize::new(size.bytes());
+    if block_size.is_none() {
+        notes.fault(
+            &path.key("block_size"),
+            format!("{size} is not possible"),
+            "a power of two from 64KiB to 64MiB",
+        );
+    }
+    let at = path.key("capacity");
+    let capacity = required_leaf(disk.capacity, &at, notes);
+    let capacity = capacity
+        .zip(block_size)
+        .and_then(|(capacity, block)| capacity_of(capacity, block, &at, notes));
+    Some(Disk {
+        name,
+        path: directory?,
+        capacity: capacity?,
+        block_size: block_size?,
+    })
+}
+
+fn capacity_of(capacity: Size, block: BlockSize, path: &YamlPath, notes: &mut Notes) -> Option<Size> {
+    let enough = capacity.bytes() / block.bytes() >= MIN_BLOCKS;
+    if !enough {
+        notes.fault(
+            path,
+            format!("{capacity} is too little"),
+            format!("{MIN_BLOCKS} times the block size at least"),
+        );
+    }
+    enough.then_some(capacity)
+}
+
+/// Two tiers in one directory would each delete what the other stores.
+fn claim(directory: &PathBuf, path: &YamlPath, taken: &mut BTreeMap<PathBuf, YamlPath>, notes: &mut Notes) {
+    match taken.get(directory) {
+        Some(other) => {
+            notes.fault(
+                path,
+                format!("{} has the same directory", other),
+                "a directory of its own",
+            );
+        }
+        None if directory.parent().is_none() => {
+            notes.fault(path, "this is the root directory", "a directory of its own")
+        }
+        None => drop(taken.insert(directory.clone(), path.clone())),
+    }
+}
+
+fn s3_tier(name: TierName, s3: file::S3, path: &YamlPath, notes: &mut Notes) -> Option<S3> {
+    let common = Common {
+        name,
+        role: s3.role.unwrap_or(Role::Origin),
+        ca_file: s3.ca_file.map(|path| path.0),
+        timeouts: timeouts(&section(s3.timeouts), &path.key("timeouts"), notes),
+        limits: limits(&section(s3.limits), &path.key("limits"), notes),
+    };
+    let path_style = s3.path_style.is_some_and(|Flag(yes)| yes);
+    let by_address = s3.endpoint.as_ref().and_then(BaseUrl::address).is_some();
+    if by_address && !path_style {
+        let problem = "the endpoint is an address, which no bucket can be put in front of";
+        notes.fault(&path.key("path_style"), problem, "`path_style: true`");
+    }
+    Some(S3 {
+        common,
+        bucket: required_leaf(s3.bucket, &path.key("bucket"), notes)?,
+        prefix: s3.prefix.or_else(|| KeyPrefix::from_text("").ok())?,
+        region: s3.region,
+        endpoint: s3.endpoint,
+        path_style,
+    })
+}
+
+fn http_tier(name: TierName, http: file::Http, path: &YamlPath, notes: &mut Notes) -> Option<Http> {
+    let common = Common {
+        name,
+        role: http.role.unwrap_or(Role::Origin),
+        ca_file: http.ca_file.map(|path| path.0),
+        timeouts: timeouts(&section(http.timeouts), &path.key("timeouts"), notes),
+        limits: limits(&section(http.limits), &path.key("limits"), notes),
+    };
+    let at = path.key("allow");
+    let given = http.allow.is_some();
+    let allow = allowed(http.allow.unwrap_or_default(), &at, notes);
+    let target = match required_leaf(http.url, &path.key("url"), notes)? {
+        HttpTarget::Request => Target::Request { allow },
+        HttpTarget::Url(_) if given => {
+            notes.fault(
+                &at,
+                "this tier dials what its `url` says",
+                "`allow` only beside `url: request`",
+            );
+            return None;
+        }
+        HttpTarget::Url(url) => Target::Url(url),
+    };
+    Some(Http { common, target })
+}
+
+fn allowed(list: Vec<Option<Cidr>>, path: &YamlPath, notes: &mut Notes) -> Vec<IpNet> {
+    let judged = list
+        .into_iter()
+        .enumerate()
+        .map(|(at, net)| required_leaf(net, &path.index(at), notes));
+    judged.flatten().map(|net| net.0).collect()
+}
+
+fn timeouts(timeouts: &file::TierTimeouts, path: &YamlPath, notes: &mut Notes) -> TierTimeouts {
+    TierTimeouts {
+        connect: bounded(timeouts.connect, &path.key("connect"), &bounds::CONNECT_TIMEOUT, notes).get(),
+        first_byte: bounded(
+            timeouts.first_byte,
+            &path.key("first_byte"),
+            &bounds::FIRST_BYTE_TIMEOUT,
+            notes,
+        )
+        .get(),
+        idle: bounded(timeouts.idle, &path.key("idle"), &bounds::IDLE_TIMEOUT, notes).get(),
+    }
+}
+
+fn limits(limits: &file::TierLimits, path: &YamlPath, notes: &mut Notes) -> TierLimits {
+    TierLimits {
+        connections: bounded(
+            limits.connections,
+            &path.key("connections"),
+            &bounds::TIER_CONNECTIONS,
+            notes,
+        )
+        .get(),
+        head: bounded(limits.head, &path.key("head"), &bounds::TIER_HEAD, notes),
+    }
+}

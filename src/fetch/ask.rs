@@ -1,0 +1,115 @@
+//! One question to one tier: ordered, timed, admitted, learnt from.
+
+use tokio::time::Instant;
+
+use crate::object::{Cause, Condition, Heard, Lie, Question, Revision};
+use crate::plan::{Asked, Tier, Told, admit, learn, learn_parts};
+use crate::request::Kind;
+use crate::tier::upstream::{Answer, Body};
+
+use super::route::{Request, Route};
+
+impl Route {
+    /// Asks, and applies what the answer teaches. The body is empty if the answer was not believed.
+    pub(super) async fn ask(&self, request: &Request, tier: Tier, asked: Asked) -> (Told, Body) {
+        let ticket = self.currency.ticket();
+        let answer = self.put(request, tier, &asked).await;
+        let heard = self.admitted(request, &asked, answer.heard).await;
+        let body = if matches!(heard, Heard::Failed(_)) {
+            Answer::bare(heard.clone()).body
+        } else {
+            answer.body
+        };
+        let told = Told {
+            tier,
+            asked,
+            heard,
+            own: true,
+        };
+        let lesson = learn(&told, &self.terms);
+        self.currency
+            .apply(&*self.store, &request.key, ticket, lesson, self.clock.now())
+            .await;
+        if let Some(head) = learn_parts(&told, &self.terms) {
+            self.currency.learn_parts(&*self.store, &request.key, &head).await;
+        }
+        (told, body)
+    }
+
+    async fn put(&self, request: &Request, tier: Tier, asked: &Asked) -> Answer {
+        let Some((upstream, metrics)) = self.upstreams.get(tier.get()) else {
+            return Answer::bare(Heard::failed(Cause::NoAddress));
+        };
+        let pinned = matches!(asked.condition, Condition::Pinned(_));
+        let question = Question {
+            method: asked.method,
+            key: request.key.clone(),
+            query: request.query.clone(),
+            target: asked.target,
+            condition: asked.condition.clone(),
+            revalidate: !pinned && (request.read.kind == Kind::Discovery || request.read.control.no_cache),
+            fields: request.fields.clone(),
+        };
+        let started = Instant::now();
+        let answer = upstream.ask(&question).await;
+        metrics.asked(
+            outcome(&answer.heard),
+            Instant::now().saturating_duration_since(started),
+        );
+        answer
+    }
+
+    async fn admitted(&self, request: &Request, asked: &Asked, heard: Heard) -> Heard {
+        let Some(tag) = heard.found().and_then(crate::object::Found::strong_tag) else {
+            return self.refused(admit(asked, heard, |_| None));
+        };
+        let revision = Revision {
+            key: request.key.clone(),
+            tag,
+        };
+        let known = self
+            .store
+            .known(&request.key)
+            .await
+            .head
+            .filter(|head| *head.tag() == revision.tag);
+        let known = match known {
+            Some(head) => Some(head),
+            None => self.store.head(&revision).await.ok(),
+        };
+        let heard = admit(asked, heard, |_| known.as_ref().map(|head| head.size()));
+        if matches!(&heard, Heard::Failed(failure) if failure.cause == Cause::Lie(Lie::Total)) {
+            // One of the two lengths is wrong, and nobody can say which: none of those bytes can be trusted.
+            self.store.forget(&revision);
+            self.currency
+                .written(&*self.store, &request.key, self.clock.now())
+                .await;
+        }
+        self.refused(heard)
+    }
+
+    /// Counts what the firewall held back.
+    fn refused(&self, heard: Heard) -> Heard {
+        if let Heard::Failed(failure) = &heard
+            && let Cause::Lie(lie) = failure.cause
+        {
+            self.metrics.0.splice_refused(lie.label());
+        }
+        heard
+    }
+}
+
+/// The metric label of an answer.
+fn outcome(heard: &Heard) -> &'static str {
+    match heard {
+        Heard::Found(_, _) => "found",
+        Heard::Partial(_, _, _) => "partial",
+        Heard::NotModified(_) => "not-modified",
+        Heard::PreconditionFailed(_) => "precondition-failed",
+        Heard::NotFound(_) => "not-found",
+        Heard::Unsatisfiable(_, _) => "unsatisfiable",
+        Heard::Denied(_) => "denied",
+        Heard::Other(_) => "other",
+        Heard::Failed(failure) => failure.cause.label(),
+    }
+}

@@ -1,0 +1,291 @@
+//! The bytes of one revision in order, from wherever they are: a flight that is followed, a local block, a block that
+//! somebody else brings, a fetch of our own. Never of another revision.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::flight::{End, Follower, Next};
+use super::reply::Abort;
+use super::route::{Request, Route};
+use crate::metrics::Source;
+use crate::object::{BlockIndex, ByteRange, Cause, Head, Heard, RangeSpec, Revision, Target};
+use crate::plan::{MOST_RESUMES, missing_span, served};
+use crate::tier::store::Miss;
+
+/// How long a disk may keep a download waiting before the bytes are fetched instead.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// A range of a revision, on its way to a client.
+pub struct RevisionBody {
+    route: Arc<Route>,
+    request: Request,
+    revision: Revision,
+    head: Arc<Head>,
+    range: ByteRange,
+    position: u64,
+    following: Option<Follower>,
+    /// Flights that the head was decided on, and that bring bytes further on: followed, they do not end before.
+    held: Vec<Follower>,
+    /// Read before the head went out: the proof that the first bytes are here.
+    first: Option<Bytes>,
+    /// Blocks that the store could not read.
+    damaged: Vec<BlockIndex>,
+    tries: u8,
+}
+
+impl RevisionBody {
+    pub(super) fn new(
+        route: Arc<Route>,
+        request: Request,
+        head: Arc<Head>,
+        range: ByteRange,
+        following: Option<Follower>,
+        mut held: Vec<Follower>,
+    ) -> Self {
+        let revision = Revision {
+            key: request.key.clone(),
+            tag: head.tag().clone(),
+        };
+        let position = range.first();
+        let mut body = Self {
+            route,
+            request,
+            revision,
+            head,
+            range,
+            position,
+            following: None,
+            held: Vec::new(),
+            first: None,
+            damaged: Vec::new(),
+            tries: 0,
+        };
+        match following {
+            Some(follower) if follower.begins_after(position) => held.push(follower),
+            Some(follower) => body.follow(follower),
+            None => {}
+        }
+        body.held = held;
+        body.drop_held_twice();
+        body
+    }
+
+    fn follow(&mut self, follower: Follower) {
+        self.following = Some(follower);
+        self.drop_held_twice();
+    }
+
+    /// A flight that is followed need not be held as well; left behind, it must not wait for us.
+    fn drop_held_twice(&mut self) {
+        let Some(following) = &self.following else { return };
+        self.held.retain(|held| !Arc::ptr_eq(held.flight(), following.flight()));
+    }
+
+    /// Reads the first bytes if they are to come from a local block; the block that has none to give is returned.
+    pub(super) async fn prove_first(&mut self) -> Result<(), BlockIndex> {
+        let index = self.index();
+        if self.following.is_some() || self.route.flights.get(&self.revision, index).is_some() {
+            return Ok(());
+        }
+        self.first = Some(self.read_block(index).await.map_err(|_| index)?);
+        Ok(())
+    }
+
+    pub(super) async fn chunk(&mut self) -> Option<Result<(Bytes, Source), Abort>> {
+        if let Some(first) = self.first.take() {
+            return Some(Ok(self.sent(first, Source::Disk)));
+        }
+        self.rest()?;
+        Some(self.next().await)
+    }
+
+    fn rest(&self) -> Option<ByteRange> {
+        self.range.starting_at(self.position)
+    }
+
+    fn sent(&mut self, bytes: Bytes, source: Source) -> (Bytes, Source) {
+        self.position = self
+            .position
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        (bytes, source)
+    }
+
+    fn index(&self) -> BlockIndex {
+        self.route.terms.block_size.index_of(self.position)
+    }
+
+    /// The next bytes; there are some. Every turn of the loop brings bytes, another source, or a step towards the end
+    /// of the tries.
+    async fn next(&mut self) -> Result<(Bytes, Source), Abort> {
+        loop {
+            if let Some(bytes) = self.flown().await? {
+                return Ok(self.sent(bytes, Source::Flight));
+            }
+            if self.turn_to_held() || self.join_flight() {
+                continue;
+            }
+            let index = self.index();
+            match self.read_block(index).await {
+                Ok(bytes) => return Ok(self.sent(bytes, Source::Disk)),
+                Err(Miss::Absent) => {}
+                Err(Miss::Damaged | Miss::Fault | Miss::GivenUp) => self.damaged.push(index),
+            }
+            self.fetch_missing().await?;
+        }
+    }
+
+    /// Bytes from the flight that is followed, if there is one that has them.
+    async fn flown(&mut self) -> Result<Option<Bytes>, Abort> {
+        let Some(mut follower) = self.following.take() else {
+            return Ok(None);
+        };
+        let Some(rest) = self.rest() else { return Ok(None) };
+        match follower.next(self.position, rest).await {
+            Next::Bytes(bytes) => {
+                self.following = Some(follower);
+                Ok(Some(bytes))
+            }
+            Next::Behind => self.behind(follower).await,
+            Next::Over(End::Whole | End::Abandoned) => Ok(None),
+            Next::Over(End::Cut(cause)) => {
+                // The flight has already asked for the rest itself, so this is the end of what can be tried with it.
+                self.tries = MOST_RESUMES;
+                Err(Abort(cause))
+            }
+        }
+    }
+
+    /// Bytes that the window has lost: from the fill, if there is one, or else from upstream.
+    async fn behind(&mut self, follower: Follower) -> Result<Option<Bytes>, Abort> {
+        let index = self.index();
+        let Some(rest) = self.rest() else { return Ok(None) };
+        let Some(tail) = follower.flight().tail(index) else {
+            return Ok(None);
+        };
+        let block = self.route.terms.block_size.range_of(index, self.head.size());
+        let Some(part) = block.and_then(|block| block.intersect(rest)) else {
+            return Ok(None);
+        };
+        match tokio::time::timeout(DISK_PATIENCE, tail.read(part)).await {
+            Ok(Ok(bytes)) => {
+                self.following = Some(follower);
+                Ok(Some(bytes))
+            }
+            Ok(Err(_)) | Err(_) => {
+                // A reader that comes no further must not hold the others up.
+                drop(follower);
+                self.overtake(part).await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Follows one of the flights that were held for this if it has the bytes at the position.
+    fn turn_to_held(&mut self) -> bool {
+        let position = self.position;
+        self.held.retain(|held| !held.ends_before(position));
+        let Some(which) = self.held.iter().position(|held| held.flight().reaches(position)) else {
+            return false;
+        };
+        let follower = self.held.swap_remove(which);
+        self.follow(follower);
+        true
+    }
+
+    /// Follows a flight that brings the block at the position and still has its bytes.
+    fn join_flight(&mut self) -> bool {
+        let index = self.index();
+        let Some(flight) = self.route.flights.get(&self.revision, index) else {
+            return false;
+        };
+        let reachable = flight.reaches(self.position) || flight.tail(index).is_some();
+        if reachable {
+            self.follow(flight.follow(self.position));
+        }
+        reachable
+    }
+
+    async fn read_block(&self, index: BlockIndex) -> Result<Bytes, Miss> {
+        let block = self.route.terms.block_size.range_of(index, self.head.size());
+        let part = block
+            .zip(self.rest())
+            .and_then(|(block, rest)| block.intersect(rest))
+            .ok_or(Miss::Absent)?;
+        if !self.route.keeps || self.damaged.contains(&index) {
+            return Err(Miss::Absent);
+        }
+        let read = self.route.store.read(&self.revision, index, part);
+        tokio::time::timeout(DISK_PATIENCE, read)
+            .await
+            .unwrap_or(Err(Miss::Fault))
+    }
+
+    /// Fetches the run of missing blocks at the position, with everyone who wants the same.
+    async fn fetch_missing(&mut self) -> Result<(), Abort> {
+        let Some(rest) = self.rest() else { return Ok(()) };
+        let block_size = self.route.terms.block_size;
+        let mut held = self
+            .route
+            .held(&self.revision, block_size.span_of(rest), &self.damaged)
+            .await;
+        // The first block was just looked for.
+        if let Some(first) = held.first_mut() {
+            *first = false;
+        }
+        let Some(missing) = missing_span(rest, self.head.size(), block_size, &held) else {
+            return Ok(());
+        };
+        let claimed = self.route.flights.get(&self.revision, self.index()).is_some();
+        if claimed {
+            // Somebody's flight passed these bytes by, and no fill kept them. What comes after may be in flight.
+            let block = block_size.range_of(self.index(), self.head.size());
+            return self
+                .overtake(block.and_then(|block| block.intersect(rest)).unwrap_or(rest))
+                .await;
+        }
+        let pins = [self.revision.tag.clone()];
+        let target = Target::Range(RangeSpec::Span(missing));
+        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        let served = told.last().filter(|last| served(&pins, last));
+        self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
+        match (&self.following, told.last().map(|last| &last.heard)) {
+            (Some(_), _) => Ok(()),
+            (None, Some(Heard::Failed(failure))) => self.failed(failure.cause),
+            // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
+            (None, _) => self.failed(Cause::Reset),
+        }
+    }
+
+    /// Goes on with a fetch of our own, which nobody else follows.
+    async fn overtake(&mut self, part: ByteRange) -> Result<(), Abort> {
+        self.route.metrics.overtaken();
+        match self.route.private_flight(&self.request, &self.head, part).await {
+            Ok(follower) => {
+                self.following = Some(follower);
+                Ok(())
+            }
+            Err(cause) => self.failed(cause),
+        }
+    }
+
+    fn failed(&mut self, cause: Cause) -> Result<(), Abort> {
+        self.tries += 1;
+        if self.tries > MOST_RESUMES {
+            Err(Abort(cause))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl fmt::Debug for RevisionBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevisionBody")
+            .field("range", &self.range)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}

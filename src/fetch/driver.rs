@@ -1,0 +1,284 @@
+//! Drives one read through the decisions: look up, decide, act, until there is an answer.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::body::RevisionBody;
+use super::fetching::InHand;
+use super::flight::{Flight, Follower};
+use super::pilot::LOOK_AHEAD;
+use super::relayed::RelayedBody;
+use super::reply::{Account, Body, Reply};
+use super::route::{Request, Route};
+use crate::object::{BlockIndex, ByteRange, Cause, Current, Head, Heard, Method, RangeSpec, Target};
+use crate::plan::{
+    self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Trace, effective, relay_fields, reply_fields,
+    served_fields,
+};
+use crate::request::Kind;
+
+/// Steps of one read. The longest honest way has about ten: discovered, gone, asked anew, fetched from tier to tier.
+const MOST_STEPS: usize = 32;
+
+/// How many runs of missing blocks are asked for before the head goes out; each may hold a connection until its turn.
+const MOST_HOLES: usize = 4;
+
+/// One read on its way.
+struct Course {
+    route: Arc<Route>,
+    request: Request,
+    facts: Facts,
+    in_hand: InHand,
+    /// The flights that the facts count on.
+    held: Vec<Follower>,
+    damaged: Vec<BlockIndex>,
+    trace: Trace,
+}
+
+impl Route {
+    /// Answers a read.
+    pub async fn answer(self: &Arc<Self>, request: Request) -> Reply {
+        let mut course = Course {
+            route: self.clone(),
+            request,
+            facts: Facts::default(),
+            in_hand: InHand::default(),
+            held: Vec::new(),
+            damaged: Vec::new(),
+            trace: Trace::default(),
+        };
+        for _ in 0..MOST_STEPS {
+            if let Some(reply) = course.step().await {
+                return reply;
+            }
+        }
+        course.reply(plan::Reply::new(
+            StatusCode::BAD_GATEWAY,
+            Detail::Failed(Cause::Malformed),
+        ))
+    }
+}
+
+impl Course {
+    async fn step(&mut self) -> Option<Reply> {
+        let own = self.in_hand.follower.as_ref().map(|follower| follower.flight().clone());
+        (self.facts.local, self.held) = self
+            .route
+            .local(&self.request, &self.facts, own.as_deref(), &self.damaged)
+            .await;
+        match plan::next(
+            &self.request.read,
+            &self.facts,
+            &self.route.terms,
+            self.route.clock.now(),
+        ) {
+            Step::Discover(asked) => self.discover(asked).await,
+            Step::AskAnew(asked) => self.ask_anew(asked).await,
+            Step::Ask(tier, asked) => self.ask(tier, asked).await,
+            Step::Fetch { pins, target } => self.fetch(pins, target).await,
+            Step::Serve(serve) => return self.serve(serve).await,
+            Step::Relay(relay) => return Some(self.relay(relay)),
+            Step::Reply(reply) => return Some(self.reply(reply)),
+        }
+        None
+    }
+
+    /// Lets go of the answer in hand before the next question: it would hold a connection that the question may need.
+    fn let_go(&mut self) {
+        self.in_hand = InHand::default();
+        self.held.clear();
+        let fetched = self.facts.fetched.iter_mut().flatten();
+        for told in fetched.chain(&mut self.facts.asked).chain(&mut self.facts.word) {
+            told.own = false;
+        }
+    }
+
+    async fn discover(&mut self, asked: Asked) {
+        self.note_forward();
+        self.let_go();
+        let (told, in_hand, collapsed) = self.route.discover(&self.request, asked).await;
+        self.trace.collapsed |= collapsed;
+        self.in_hand = in_hand;
+        self.note_answer(&told.heard);
+        self.facts.word = Some(told);
+    }
+
+    async fn ask_anew(&mut self, asked: Asked) {
+        self.note_forward();
+        self.let_go();
+        let (told, in_hand) = self.route.ask_alone(&self.request, asked).await;
+        self.in_hand = in_hand;
+        self.note_answer(&told.heard);
+        self.facts.asked_anew = self.facts.asked_anew.saturating_add(1);
+        self.facts.fetched = None;
+        self.facts.word = Some(told);
+    }
+
+    async fn ask(&mut self, tier: Tier, asked: Asked) {
+        self.let_go();
+        let (told, body) = self.route.ask(&self.request, tier, asked).await;
+        self.in_hand = self.route.take_in_hand(&self.request, &told, body).await;
+        self.note_answer(&told.heard);
+        self.facts.asked.push(told);
+    }
+
+    async fn fetch(&mut self, pins: Vec<crate::object::StrongETag>, target: Target) {
+        self.note_forward();
+        self.let_go();
+        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        self.trace.collapsed |= in_hand.joined;
+        self.in_hand = in_hand;
+        if let Some(last) = told.last() {
+            self.note_answer(&last.heard);
+        }
+        self.facts.fetched = Some(told);
+    }
+
+    /// Why a tier is asked, told by what is known before the first question.
+    fn note_forward(&mut self) {
+        let local = &self.facts.local;
+        let stored = local.stored.first();
+        self.trace
+            .forward
+            .get_or_insert(match (stored, &self.request.read.kind) {
+                _ if self.request.read.control.no_cache => Forward::Request,
+                (Some(stored), Kind::Pinned(_) | Kind::Resume(_)) if stored.some => Forward::Partial,
+                (Some(_), Kind::Discovery | Kind::Whole) => Forward::Stale,
+                (_, _) if local.current == Current::Unknown && stored.is_none() => Forward::UriMiss,
+                (_, _) => Forward::Miss,
+            });
+    }
+
+    fn note_answer(&mut self, heard: &Heard) {
+        self.trace.forward_status = heard.found().map(|found| found.status);
+    }
+
+    async fn serve(&mut self, serve: Serve) -> Option<Reply> {
+        let read = effective(&self.request.read, &self.facts).into_owned();
+        let mut body = Body::Empty;
+        if let Some(range) = serve.shape.body(read.method, serve.head.size()) {
+            let follower = self.follower(&serve.head);
+            let own = follower.as_ref().map(|follower| follower.flight().clone());
+            if !self.close_holes(&serve.head, range, own.as_deref()).await {
+                return None;
+            }
+            let (route, request, held) = (self.route.clone(), self.request.clone(), std::mem::take(&mut self.held));
+            let mut revision = RevisionBody::new(route, request, serve.head.clone(), range, follower, held);
+            if let Err(damaged) = revision.prove_first().await {
+                // What was thought to be here is not: decide again without it.
+                self.damaged.push(damaged);
+                self.facts.fetched = None;
+                return None;
+            }
+            body = Body::Revision(Box::new(revision));
+        }
+        self.trace.stored = self.trace.forward.is_some()
+            && self.route.keeps
+            && matches!(serve.detail, Detail::Fetched | Detail::Joined)
+            && !matches!(body, Body::Empty);
+        let now = self.route.clock.now();
+        match served_fields(&serve, &read, &self.trace, &self.route.instance, now) {
+            Some((status, fields)) => Some(self.finish(status, fields, body, serve.detail)),
+            None => {
+                let length = Some(serve.head.size().bytes());
+                let reply = plan::Reply::new(StatusCode::RANGE_NOT_SATISFIABLE, serve.detail);
+                Some(self.reply(plan::Reply { length, ..reply }))
+            }
+        }
+    }
+
+    /// Asks for what else is missing near the beginning, so that who has gone on to another revision in the meantime is
+    /// told so by a status and not by a body that ends in the middle. `false` if it is to be decided again.
+    async fn close_holes(&mut self, head: &Arc<Head>, range: ByteRange, own: Option<&Flight>) -> bool {
+        let near = |local: &Local, from: u64| {
+            let missing = local.stored(head.tag()).and_then(|stored| stored.missing);
+            missing
+                .filter(|hole| hole.end() > from && hole.first().saturating_sub(range.first()) < LOOK_AHEAD)
+                .filter(|hole| !own.and_then(Flight::range).is_some_and(|brought| brought.covers(*hole)))
+        };
+        let mut next = near(&self.facts.local, range.first());
+        for _ in 0..MOST_HOLES {
+            let Some(hole) = next else { return true };
+            if !self.close_hole(head, hole).await {
+                return false;
+            }
+            let (local, held) = self.route.local(&self.request, &self.facts, own, &self.damaged).await;
+            self.held.extend(held);
+            next = near(&local, hole.end());
+        }
+        true
+    }
+
+    async fn close_hole(&mut self, head: &Arc<Head>, hole: ByteRange) -> bool {
+        let pins = [head.tag().clone()];
+        let target = Target::Range(RangeSpec::Span(hole));
+        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        if let Some(last) = told.last().filter(|last| plan::served(&pins, last)) {
+            let follower = self.route.follow_in_hand(&self.request, head, last, in_hand);
+            self.held.extend(follower);
+            return true;
+        }
+        self.let_go();
+        self.in_hand = in_hand;
+        self.facts.fetched = Some(told);
+        false
+    }
+
+    /// A follower of the answer in hand, if it brings bytes of the revision that is served.
+    fn follower(&mut self, head: &Arc<Head>) -> Option<Follower> {
+        let in_hand = std::mem::take(&mut self.in_hand);
+        if in_hand.follower.is_some() {
+            return in_hand.follower;
+        }
+        let told = self.facts.in_hand()?;
+        self.route.follow_in_hand(&self.request, head, told, in_hand)
+    }
+
+    fn relay(&mut self, relay: Relay) -> Reply {
+        let Some(told) = self.facts.in_hand().cloned() else {
+            return self.reply(plan::Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Reset)));
+        };
+        let Some(found) = told.heard.found() else {
+            return self.reply(plan::Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Reset)));
+        };
+        let length = found
+            .fields
+            .get(http::header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let method = self.request.read.method;
+        let (status, fields) = relay_fields(&relay, found, length, method, &self.trace, &self.route.instance);
+        let body = match self.in_hand.body.take() {
+            Some(body) if method == Method::Get && !relay.not_modified => {
+                Body::Relayed(RelayedBody::new(body, relay.cut, length))
+            }
+            _ => Body::Empty,
+        };
+        self.finish(status, fields, body, relay.detail)
+    }
+
+    fn reply(&self, reply: plan::Reply) -> Reply {
+        let made = reply_fields(&reply, self.route.terms.s3_dialect, &self.trace, &self.route.instance);
+        let body = if self.request.read.method == Method::Head {
+            Body::Empty
+        } else {
+            Body::Made(made.body)
+        };
+        self.finish(made.status, made.fields, body, reply.detail)
+    }
+
+    fn finish(&self, status: StatusCode, fields: http::HeaderMap, body: Body, detail: Detail) -> Reply {
+        let account = Account {
+            class: self.request.read.kind.label(),
+            detail,
+            trace: self.trace,
+        };
+        self.route.metrics.answered(&self.request.read.kind, detail);
+        Reply {
+            status,
+            fields,
+            body,
+            account,
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The task that drives a flight: it takes bytes from an answer at the pace of the fastest reader, offers them to the
+//! fills of the blocks that it claimed, and goes on with the rest after a cut.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+
+use super::flight::{End, Flight};
+use super::route::{Request, Route};
+use crate::object::{BlockIndex, ByteRange, Cause, Head, Revision};
+use crate::plan::{Recovery, recover};
+use crate::tier::store::{Claim, Fill, GaveUp};
+use crate::tier::upstream::Body;
+
+/// How far ahead of itself a flight claims blocks, in bytes: whoever wants a block further on does not wait for all in
+/// between, and whoever wants one within finds it coming.
+pub(super) const LOOK_AHEAD: u64 = 8 << 20;
+
+/// The pauses before a cut body is asked for again; the first comes at once.
+const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
+
+/// How much of its range a flight claims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// What comes soon.
+    Ahead,
+    /// Nothing: it is one reader's own.
+    Nothing,
+    /// All: the upstream sends everything whatever it is asked for, so it is fetched once for all who wait.
+    All,
+}
+
+/// What a flight brings, and for whom.
+#[derive(Clone)]
+pub(crate) struct Course {
+    /// On whose behalf the rest is asked for after a cut.
+    pub(super) request: Request,
+    /// The revision.
+    pub(super) revision: Revision,
+    /// Its head.
+    pub(super) head: Arc<Head>,
+    /// The bytes that the answer brings.
+    pub(super) range: ByteRange,
+    /// How much of them it claims.
+    pub(super) reach: Reach,
+    /// Which space its blocks may take.
+    pub(super) claim: Claim,
+}
+
+/// A flight's task.
+pub(crate) struct Pilot {
+    route: Arc<Route>,
+    flight: Arc<Flight>,
+    course: Course,
+    claimed: BTreeSet<BlockIndex>,
+    /// The block being filled, if its bytes have come from its first on.
+    fill: Option<(BlockIndex, Box<dyn Fill>)>,
+    position: u64,
+}
+
+impl Pilot {
+    /// The task of a flight that has claimed these blocks so far.
+    pub(crate) fn new(route: Arc<Route>, flight: Arc<Flight>, course: Course, claimed: Vec<BlockIndex>) -> Self {
+        let claimed = claimed.into_iter().collect();
+        let position = course.range.first();
+        Self {
+            route,
+            flight,
+            course,
+            claimed,
+            fill: None,
+            position,
+        }
+    }
+
+    /// Claims what comes first, so that nobody asks for it again. Called before followers are told.
+    pub(crate) fn claim_first(&mut self) {
+        self.claim_ahead();
+        let first = self.route.terms.block_size.index_of(self.course.range.first());
+        // Claims that were made before the length was known may lie outside.
+        let last = self.route.terms.block_size.index_of(self.course.range.last());
+        let outside: Vec<BlockIndex> = self
+            .claimed
+            .iter()
+            .copied()
+            .filter(|index| *index < first || *index > last)
+            .collect();
+        self.release(&outside);
+    }
+
+    /// Runs the transfer to its end.
+    pub(crate) async fn run(mut self, body: Body) {
+        let end = self.transfer(body).await;
+        self.land(end);
+    }
+
+    fn land(&mut self, end: End) {
+        if let Some((index, _)) = self.fill.take() {
+            self.flight.drop_tail(index);
+        }
+        // Claims go first: whoever finds none asks anew, and nobody finds a flight that is over.
+        let rest: Vec<BlockIndex> = self.claimed.iter().copied().collect();
+        self.release(&rest);
+        self.flight.finish(end);
+    }
+
+    async fn transfer(&mut self, mut body: Body) -> End {
+        let mut tries = 0;
+        loop {
+            let cause = match self.drain(body).await {
+                Ok(end) => return end,
+                Err(cause) => cause,
+            };
+            (body, tries) = match self.go_on(cause, tries).await {
+                Ok(next) => next,
+                Err(end) => return end,
+            };
+        }
+    }
+
+    /// Takes from one body until the range is complete, nobody is left, or it is cut.
+    async fn drain(&mut self, mut body: Body) -> Result<End, Cause> {
+        while self.position < self.course.range.end() {
+            if !self.wait_for_room().await {
+                return Ok(End::Abandoned);
+            }
+            match body.next().await {
+                Some(Ok(bytes)) => self.accept(bytes),
+                Some(Err(cut)) => return Err(cut.0),
+                // A clean end before the proven one is a cut all the same.
+                None => return Err(Cause::Reset),
+            }
+        }
+        Ok(End::Whole)
+    }
+
+    /// Another body for the rest, after a cut (row 28).
+    async fn go_on(&mut self, cause: Cause, mut tries: u8) -> Result<(Body, u8), End> {
+        let mut cause = cause;
+        loop {
+            let rest = match recover(self.course.range, self.position, tries, cause) {
+                Recovery::Ask(rest) if self.flight.has_readers() => rest,
+                Recovery::Ask(_) => return Err(End::Abandoned),
+                Recovery::Abort(cause) => return Err(End::Cut(cause)),
+                Recovery::Done => return Err(End::Whole),
+            };
+            let pause = PAUSES.get(usize::from(tries)).copied().unwrap_or_default();
+            tokio::time::sleep(pause).await;
+            tries += 1;
+            self.route.metrics.resumed();
+            match self.route.rest(&self.course.request, &self.course.head, rest).await {
+                Ok((_, held, body)) => return Ok((skip_to(body, held.first(), self.position), tries)),
+                Err(next) => cause = next,
+            }
+        }
+    }
+
+    /// Waits until the next bytes are wanted. `false` if they never will be: nobody reads, and there is no block to be
+    /// finished for later readers.
+    async fn wait_for_room(&mut self) -> bool {
+        loop {
+            let moved = self.flight.moved.notified();
+            if self.flight.has_readers() {
+                if self.flight.has_room() {
+                    return true;
+                }
+                moved.await;
+                continue;
+            }
+            let Some((_, fill)) = &self.fill else {
+                if self.flight.abandon() {
+                    return false;
+                }
+                continue;
+            };
+            if fill.backlog() < BACKLOG_WITHOUT_READERS {
+                return true;
+            }
+            tokio::select! {
+                () = moved => {}
+                () = fill.drained() => {}
+            }
+        }
+    }
+
+    fn accept(&mut self, mut bytes: Bytes) {
+        let left = self.course.range.end().saturating_sub(self.position);
+        bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        self.flight_push(&bytes);
+        while !bytes.is_empty() {
+            let piece = self.next_piece(&mut bytes);
+            self.offer(&piece);
+        }
+    }
+
+    /// Followers first: a download never waits for the disk.
+    fn flight_push(&self, bytes: &Bytes) {
+        if !bytes.is_empty() {
+            self.flight.push(bytes.clone());
+        }
+    }
+
+    /// Splits off what belongs to the block at the current position.
+    fn next_piece(&self, bytes: &mut Bytes) -> Bytes {
+        let block_size = self.route.terms.block_size;
+        let block_end = block_size.start_of(block_size.index_of(self.position).next());
+        let room = usize::try_from(block_end.saturating_sub(self.position)).unwrap_or(usize::MAX);
+        bytes.split_to(room.min(bytes.len()))
+    }
+
+    fn offer(&mut self, piece: &Bytes) {
+        let block_size = self.route.terms.block_size;
+        let index = block_size.index_of(self.position);
+        if self.position == block_size.start_of(index) {
+            self.begin_block(index);
+        }
+        self.position = self
+            .position
+            .saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        let Some((filled, fill)) = &mut self.fill else { return };
+        let filled = *filled;
+        if let Err(why) = fill.offer(piece) {
+            self.give_up(filled, why);
+        } else if block_size
+            .range_of(filled, self.course.head.size())
+            .is_some_and(|block| block.end() == self.position)
+        {
+            self.publish();
+        }
+    }
+
+    fn begin_block(&mut self, index: BlockIndex) {
+        self.fill = None;
+        // A block that went by without being stored is somebody else's to bring.
+        let passed: Vec<BlockIndex> = self.claimed.range(..index).copied().collect();
+        self.release(&passed);
+        self.claim_ahead();
+        let block = self.route.terms.block_size.range_of(index, self.course.head.size());
+        let whole = block.is_some_and(|block| self.course.range.covers(block));
+        // A block that was begun is finished without readers, for those to come; it is not worth beginning another.
+        let wanted = self.flight.has_readers() && self.claimed.contains(&index);
+        if !whole || !self.route.keeps || !wanted {
+            return;
+        }
+        match self
+            .route
+            .store
+            .fill(&self.course.revision, &self.course.head, index, self.course.claim)
+        {
+            Ok(fill) => {
+                self.flight.add_tail(index, fill.tail());
+                self.fill = Some((index, fill));
+            }
+            Err(why) => self.route.metrics.fill(Err(why)),
+        }
+    }
+
+    fn give_up(&mut self, index: BlockIndex, why: GaveUp) {
+        self.fill = None;
+        self.flight.drop_tail(index);
+        self.route.metrics.fill(Err(why));
+    }
+
+    /// Publishes the block beside the transfer. Until readers find it in the store, its claim stands and its tail is
+    /// there for them.
+    fn publish(&mut self) {
+        let Some((index, fill)) = self.fill.take() else { return };
+        self.claimed.remove(&index);
+        let (route, flight, revision) = (self.route.clone(), self.flight.clone(), self.course.revision.clone());
+        self.route.tasks.spawn(async move {
+            let finished = fill.finish().await;
+            route.metrics.fill(finished);
+            route.flights.release(&revision, [index], &flight);
+            flight.drop_tail(index);
+        });
+    }
+
+    fn claim_ahead(&mut self) {
+        let block_size = self.route.terms.block_size;
+        let end = match self.course.reach {
+            Reach::Ahead => self
+                .position
+                .saturating_add(LOOK_AHEAD.max(block_size.bytes()))
+                .min(self.course.range.end()),
+            Reach::All => self.course.range.end(),
+            Reach::Nothing => return,
+        };
+        let Some(ahead) = ByteRange::new(self.position, end.saturating_sub(1)) else {
+            return;
+        };
+        for index in block_size.span_of(ahead).iter() {
+            let wanted = !self.claimed.contains(&index);
+            if wanted && self.route.flights.claim(&self.course.revision, index, &self.flight) {
+                self.claimed.insert(index);
+            }
+        }
+    }
+
+    fn release(&mut self, blocks: &[BlockIndex]) {
+        for index in blocks {
+            self.claimed.remove(index);
+        }
+        self.route
+            .flights
+            .release(&self.course.revision, blocks.iter().copied(), &self.flight);
+    }
+}
+
+impl Drop for Pilot {
+    /// Should the task end in any other way than by [`Pilot::run`], nobody waits for it for ever.
+    fn drop(&mut self) {
+        self.land(End::Cut(Cause::Reset));
+    }
+}
+
+/// Without readers a flight runs at the pace of the disk, with this many bytes on their way to it.
+const BACKLOG_WITHOUT_READERS: u64 = 512 << 10;
+
+/// Drops what a body holds before a position: an upstream that ignores Range sends everything again.
+fn skip_to(body: Body, first: u64, position: u64) -> Body {
+    let mut surplus = position.saturating_sub(first);
+    Box::pin(body.filter_map(move |chunk| {
+        let chunk = chunk.map(|mut bytes| {
+            let drop = usize::try_from(surplus).unwrap_or(usize::MAX).min(bytes.len());
+            surplus = surplus.saturating_sub(u64::try_from(drop).unwrap_or(u64::MAX));
+            bytes.split_off(drop)
+        });
+        std::future::ready(match chunk {
+            Ok(bytes) if bytes.is_empty() => None,
+            chunk => Some(chunk),
+        })
+    }))
+}

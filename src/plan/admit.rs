@@ -1,0 +1,141 @@
+//! The splice firewall: every answer of every tier passes here before anything else looks at it (row 27).
+
+use http::{HeaderMap, StatusCode, header};
+
+use super::facts::Asked;
+use crate::object::{
+    ByteRange, CacheControl, Cause, Condition, Failure, Found, Heard, Lie, ObjectSize, RangeSpec, StrongETag, Target,
+};
+
+/// The answer if it can be true; otherwise a failure that says how it lies.
+///
+/// `known` gives the length that is known of a revision, if any.
+pub fn admit(asked: &Asked, heard: Heard, known: impl Fn(&StrongETag) -> Option<ObjectSize>) -> Heard {
+    match contradiction(asked, &heard, known) {
+        None => heard,
+        Some(cause) => Heard::Failed(Failure { cause, answer: None }),
+    }
+}
+
+fn contradiction(asked: &Asked, heard: &Heard, known: impl Fn(&StrongETag) -> Option<ObjectSize>) -> Option<Cause> {
+    let lie = |lie: Lie| Some(Cause::Lie(lie));
+    let other_total = |found: &Found, total: Option<ObjectSize>| {
+        let known = found.strong_tag().and_then(|tag| known(&tag));
+        matches!((known, total), (Some(known), Some(total)) if known != total)
+    };
+    match heard {
+        Heard::Partial(found, range, total) => match misplaced(asked.target, *range, *total) {
+            Some(how) => lie(how),
+            None if other_total(found, *total) => lie(Lie::Total),
+            None => None,
+        },
+        Heard::Found(found, total) if other_total(found, *total) => lie(Lie::Total),
+        // Statuses that answer a condition which was not put.
+        Heard::NotModified(_) if !matches!(asked.condition, Condition::Unless(_)) => Some(Cause::Malformed),
+        Heard::PreconditionFailed(_) if matches!(asked.condition, Condition::Free | Condition::Unless(_)) => {
+            Some(Cause::Malformed)
+        }
+        Heard::Unsatisfiable(_, _) if asked.target == Target::Whole => Some(Cause::Malformed),
+        Heard::Other(found) if found.status == StatusCode::PARTIAL_CONTENT => lie(Lie::Unreadable),
+        _ => None,
+    }
+}
+
+/// How a 206's range contradicts what was asked: it must begin where it was asked to and end there or at the end of
+/// the object.
+fn misplaced(target: Target, held: ByteRange, total: Option<ObjectSize>) -> Option<Lie> {
+    let Target::Range(spec) = target else {
+        return (target == Target::Whole).then_some(Lie::Unasked);
+    };
+    let Some(total) = total else {
+        let first = match spec {
+            RangeSpec::Span(range) => range.first() == held.first() && held.last() <= range.last(),
+            RangeSpec::From(first) => first == held.first(),
+            RangeSpec::Suffix(_) => true,
+        };
+        return (!first).then_some(Lie::FirstByte);
+    };
+    match spec.resolve(total) {
+        None => Some(Lie::FirstByte),
+        Some(right) if right.first() != held.first() => Some(Lie::FirstByte),
+        Some(right) if right.last() != held.last() => Some(Lie::LastByte),
+        Some(_) => None,
+    }
+}
+
+/// Whether an answer's bytes may be kept as blocks: nothing forbids it, and it is the representation itself that came.
+///
+/// `http_authority`: a content coding that an HTTP server applied although `identity` was asked for.
+pub fn storable(found: &Found, http_authority: bool) -> bool {
+    let control = CacheControl::of(&found.fields);
+    let coded = http_authority && found.fields.contains_key(header::CONTENT_ENCODING);
+    !control.no_store
+        && !control.private
+        && !coded
+        && !found.fields.contains_key(header::SET_COOKIE)
+        && varies_harmlessly(&found.fields)
+        && !is_fallback(found)
+}
+
+/// `Vary` is met as long as it names only fields that are the same in every question.
+fn varies_harmlessly(fields: &HeaderMap) -> bool {
+    let values = fields.get_all(header::VARY).into_iter();
+    values
+        .flat_map(|value| value.as_bytes().split(|b| *b == b','))
+        .map(<[u8]>::trim_ascii)
+        .all(|name| {
+            name.is_empty() || name.eq_ignore_ascii_case(b"accept-encoding") || name.eq_ignore_ascii_case(b"origin")
+        })
+}
+
+/// Whether another Pinstripe says that its answer is a fallback and not the authority's word.
+pub(super) fn is_fallback(found: &Found) -> bool {
+    let values = found.fields.get_all("cache-status").into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("detail=discovery-fallback"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::object::Method;
+
+    fn asked(target: Target) -> Asked {
+        Asked::free(Method::Get, target)
+    }
+
+    fn check(target: Target, held: (u64, u64), total: Option<u64>, expected: Option<Lie>) {
+        let range = ByteRange::new(held.0, held.1).unwrap();
+        let seen = misplaced(asked(target).target, range, total.map(ObjectSize::new));
+        assert_eq!(seen, expected, "{target:?} {held:?}/{total:?}");
+    }
+
+    #[test]
+    fn a_206_holds_what_was_asked_for() {
+        let span = |first, last| Target::Range(RangeSpec::Span(ByteRange::new(first, last).unwrap()));
+        check(span(0, 9), (0, 9), Some(100), None);
+        check(span(0, 9), (0, 4), Some(5), None);
+        check(span(0, 9), (0, 8), Some(100), Some(Lie::LastByte));
+        check(span(0, 9), (0, 10), Some(100), Some(Lie::LastByte));
+        check(span(5, 9), (4, 9), Some(100), Some(Lie::FirstByte));
+        check(span(5, 9), (0, 3), Some(4), Some(Lie::FirstByte));
+        check(span(5, 9), (5, 9), None, None);
+        check(span(5, 9), (4, 9), None, Some(Lie::FirstByte));
+        check(Target::Range(RangeSpec::From(5)), (5, 99), Some(100), None);
+        check(
+            Target::Range(RangeSpec::From(5)),
+            (5, 98),
+            Some(100),
+            Some(Lie::LastByte),
+        );
+        check(Target::Range(RangeSpec::Suffix(5)), (95, 99), Some(100), None);
+        check(
+            Target::Range(RangeSpec::Suffix(5)),
+            (94, 99),
+            Some(100),
+            Some(Lie::FirstByte),
+        );
+        check(Target::Whole, (0, 99), Some(100), Some(Lie::Unasked));
+    }
+}

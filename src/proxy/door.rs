@@ -1,0 +1,198 @@
+//! From a well-formed request to what becomes of it: a route, a class, and then a read or a request that is passed on.
+//!
+//! Owns: putting together what `request` parses and `fetch` answers. Never: decides about stored bytes.
+
+use std::sync::Arc;
+
+use http::Method;
+use http::header::{self, HeaderMap, HeaderValue};
+
+use super::refused::Refused;
+use super::through::Through;
+use super::{Action, Decision, Reply, Request, Service};
+use crate::config;
+use crate::fetch::{self, Route};
+use crate::metrics::RouteMetrics;
+use crate::object::{AuthorityId, ObjectKey, TargetOrigin};
+use crate::request::forward::{fingerprint, forwarded};
+use crate::request::query::naming_part;
+use crate::request::routes::{Way, takes};
+use crate::request::{Class, Pass, Read, Refuse, RequestTarget, Rules, classify};
+
+/// A route as the door sees it.
+#[derive(Debug)]
+pub struct Gate {
+    /// Which requests it takes.
+    pub matcher: config::Match,
+    /// Whether the request says where the authority is.
+    pub of_request: bool,
+    /// What decides the class.
+    pub rules: Rules,
+    /// Part of every key.
+    pub authority: AuthorityId,
+    /// Answers reads.
+    pub route: Arc<Route>,
+    /// Passes on the rest; `None` for S3, which has nothing to pass on to.
+    pub through: Option<Through>,
+    /// Counts.
+    pub metrics: Arc<RouteMetrics>,
+}
+
+/// All routes, in the order of the configuration.
+#[derive(Debug)]
+pub struct Door {
+    gates: Vec<Arc<Gate>>,
+    /// This process in Via; only it is a loop.
+    me: HeaderValue,
+}
+
+impl Door {
+    /// `me` is the Via member that our own questions carry.
+    pub fn new(gates: Vec<Gate>, me: HeaderValue) -> Self {
+        Self {
+            gates: gates.into_iter().map(Arc::new).collect(),
+            me,
+        }
+    }
+
+    fn find(&self, request: &Request) -> Result<(Arc<Gate>, Place), Refused> {
+        let (path, query, target) = match &request.target {
+            RequestTarget::Origin { path, query } => (path, query, None),
+            RequestTarget::Absolute { origin, path, query } => (path, query, Some(origin)),
+            RequestTarget::Asterisk | RequestTarget::Authority { .. } => return Err(Refused::NOTHING_THERE),
+        };
+        let host = request.host.as_ref().map(|host| &*host.host);
+        let way = match target {
+            Some(origin) if request.forward => Way::Forward(origin),
+            // RFC 9112 3.2.2: a server accepts the absolute form, and its authority replaces Host.
+            Some(origin) => Way::Reverse(Some(&origin.host)),
+            None => Way::Reverse(host),
+        };
+        let found = self.gates.iter().find_map(|gate| {
+            takes(&gate.matcher, gate.of_request, way, path).map(|path| (gate.clone(), path.to_owned()))
+        });
+        let Some((gate, path)) = found else {
+            return Err(if matches!(way, Way::Forward(_)) {
+                Refused::FORBIDDEN_HOST
+            } else {
+                Refused::NO_ROUTE
+            });
+        };
+        let target = target.filter(|_| request.forward).cloned();
+        Ok((
+            gate,
+            Place {
+                target,
+                path,
+                query: query.as_deref().map(Arc::from),
+            },
+        ))
+    }
+
+    fn is_loop(&self, fields: &HeaderMap) -> bool {
+        let members = fields
+            .get_all(header::VIA)
+            .into_iter()
+            .flat_map(|value| value.as_bytes().split(|b| *b == b','));
+        members
+            .map(<[u8]>::trim_ascii)
+            .any(|member| member == self.me.as_bytes())
+    }
+}
+
+/// Where in a route's tiers a request goes.
+#[derive(Debug)]
+pub(super) struct Place {
+    pub(super) target: Option<TargetOrigin>,
+    pub(super) path: String,
+    pub(super) query: Option<Arc<str>>,
+}
+
+impl Service for Door {
+    fn decide(&self, request: Request) -> Decision {
+        if self.is_loop(&request.fields) {
+            return Refused::LOOP.decision(None, &request);
+        }
+        match self.find(&request) {
+            Ok((gate, place)) => gate.decide(&request, &place),
+            Err(refused) => refused.decision(None, &request),
+        }
+    }
+}
+
+impl Gate {
+    fn decide(&self, request: &Request, place: &Place) -> Decision {
+        let class = classify(&request.method, place.query.as_deref(), &request.fields, self.rules);
+        let nothing_named = self.rules.s3_authority && matches!(place.path.as_str(), "" | "/");
+        match class {
+            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, request),
+            Class::Read(read) => self.read(*read, request, place),
+            Class::Refuse(why) => self.refuse(why, request),
+            Class::Pass(why) => self.pass(why, request, place),
+            // The edge answers CONNECT itself.
+            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, request),
+        }
+    }
+
+    fn key(&self, place: &Place, query: Option<&str>) -> ObjectKey {
+        ObjectKey::new(
+            self.route.name(),
+            &self.authority,
+            place.target.clone(),
+            &place.path,
+            query,
+        )
+    }
+
+    fn read(&self, read: Read, request: &Request, place: &Place) -> Decision {
+        let naming = naming_part(place.query.as_deref(), self.rules.s3_dialect, self.rules.shared);
+        let fields = if self.rules.s3_authority {
+            HeaderMap::new()
+        } else {
+            forwarded(&request.fields)
+        };
+        let class = read.kind.label();
+        let question = fetch::Request {
+            key: self.key(place, naming.as_deref()),
+            query: place.query.clone(),
+            read,
+            fingerprint: fingerprint(&fields),
+            fields: Arc::new(fields),
+        };
+        let route = self.route.clone();
+        let answer = async move { Reply::from(route.answer(question).await) };
+        Decision {
+            route: Some(self.metrics.clone()),
+            class,
+            action: Action::Answer(Box::pin(answer)),
+        }
+    }
+
+    fn pass(&self, why: Pass, request: &Request, place: &Place) -> Decision {
+        let Some(through) = &self.through else {
+            return self.refuse(Refuse::ShapeNotAllowed(why), request);
+        };
+        // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
+        let named = if self.rules.s3_dialect {
+            None
+        } else {
+            place.query.as_deref()
+        };
+        let written = writes(&request.method).then(|| (self.route.clone(), self.key(place, named)));
+        let to = through.to(why, request, place, written);
+        Decision {
+            route: Some(self.metrics.clone()),
+            class: "pass",
+            action: Action::Pass(Box::new(to)),
+        }
+    }
+
+    fn refuse(&self, why: Refuse, request: &Request) -> Decision {
+        Refused::of(why, self.rules.s3_dialect).decision(Some(self.metrics.clone()), request)
+    }
+}
+
+/// Whether a method may change the object: all that are not known to be safe (RFC 9111 4.4).
+fn writes(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE)
+}

@@ -1,0 +1,27 @@
+//! Integration tests: one binary, a module per behaviour.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::panic, reason = "a test that cannot go on has failed")]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
+
+mod answers;
+mod command_line;
+mod config;
+mod cuts;
+mod discovery;
+mod divergence;
+mod fallback;
+mod following;
+mod forward;
+mod grouping;
+mod keys;
+mod lies;
+mod overwrites;
+mod pass;
+mod pins;
+mod resume;
+mod s3_dialect;
+mod stage;
+mod support;
+mod unstored;
+mod whole;
