@@ -5,6 +5,7 @@
 #![expect(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
 mod answers;
+mod chain;
 mod command_line;
 mod config;
 mod cuts;
@@ -21,7 +22,10 @@ mod pass;
 mod pins;
 mod resume;
 mod s3_dialect;
+mod s3_identity;
+mod s3_parts;
 mod stage;
 mod support;
+mod tiers;
 mod unstored;
 mod whole;

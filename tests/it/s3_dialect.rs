@@ -1,14 +1,14 @@
 //! What S3's clients expect of S3, whether it or an HTTP server that speaks its dialect stands behind.
 
 use http::header::{CACHE_CONTROL, HeaderName};
-use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::origin::Resource;
 use pinstripe_kit::raw::Answer;
 use pinstripe_kit::s3::{Object, S3Options, S3Server, Store};
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, is_part, is_whole, rev, tag};
 use crate::support::{Sidecar, s3_config};
 
-async fn server() -> (S3Server, Sidecar) {
+pub(crate) async fn server() -> (S3Server, Sidecar) {
     let server = S3Server::start().await.unwrap();
     server.put_pattern("bucket", "o", rev(1), SIZE);
     let sidecar = Sidecar::start(&s3_config(&server, "")).await;
@@ -16,7 +16,7 @@ async fn server() -> (S3Server, Sidecar) {
 }
 
 #[track_caller]
-fn is_xml(answer: &Answer, status: u16, code: &str) {
+pub(crate) fn is_xml(answer: &Answer, status: u16, code: &str) {
     let body = String::from_utf8_lossy(&answer.body);
     assert_eq!(
         (answer.status(), answer.field("content-type")),
@@ -66,84 +66,6 @@ async fn an_empty_object_is_known_by_its_416() {
             assert_eq!((answer.status(), answer.body.len()), (200, 0), "{request}");
         }
     }
-}
-
-#[tokio::test]
-async fn parts_are_asked_by_number_and_then_known() {
-    let (server, sidecar) = server().await;
-    // Blocks of 1 MiB: parts 1 and 3 are blocks, what lies between two parts is not.
-    let size = (5 << 20) + 77;
-    let etag = server
-        .store()
-        .put("bucket", "parts", Object::pattern(rev(1), size).in_parts(1 << 20));
-    let ranges: Vec<_> = (0..6_u64).map(|n| (n << 20, size.min((n + 1) << 20) - 1)).collect();
-    for round in 0..2 {
-        for (n, (first, last)) in ranges.iter().enumerate() {
-            let pin = if n == 0 {
-                String::new()
-            } else {
-                format!("; If-Match: {etag}")
-            };
-            let answer = sidecar.get(&format!("GET /a/parts?partNumber={}{pin}", n + 1)).await;
-            assert_eq!(answer.status(), 206, "{:?}", answer.head);
-            assert_eq!(answer.head.content_range(), Some((*first, *last, size)));
-            assert_eq!(
-                (answer.field("etag"), answer.field("x-amz-mp-parts-count")),
-                (Some(&*etag), Some("6"))
-            );
-            assert!(answer.body == bytes(1, *first..last + 1));
-        }
-        server.counters().idle().await;
-        let counts = server.counters().snapshot();
-        if round == 0 {
-            assert_eq!(counts.requests(), 6);
-            sidecar.has_stored(6).await;
-        } else {
-            // The discovery is confirmed, and the pinned parts are here.
-            assert_eq!((counts.requests(), counts.body_bytes), (7, size));
-        }
-    }
-    let answer = sidecar
-        .get(&format!("GET /a/parts?partNumber=2; If-Match: \"{}\"", "0".repeat(32)))
-        .await;
-    is_xml(&answer, 412, "PreconditionFailed");
-    assert_eq!(sidecar.get("GET /a/parts?partNumber=7").await.status(), 416);
-    for malformed in ["partNumber=0", "partNumber=x", "partNumber=1&partNumber=2"] {
-        is_xml(
-            &sidecar.get(&format!("GET /a/parts?{malformed}")).await,
-            400,
-            "InvalidArgument",
-        );
-    }
-    is_xml(
-        &sidecar.get("GET /a/parts?partNumber=1; Range: bytes=0-1").await,
-        400,
-        "InvalidArgument",
-    );
-    let head = sidecar.get("HEAD /a/parts?partNumber=2").await;
-    assert_eq!((head.status(), head.field("content-length")), (206, Some("1048576")));
-    assert_eq!((head.field("x-amz-mp-parts-count"), head.body.len()), (Some("6"), 0));
-}
-
-#[tokio::test]
-async fn a_parts_own_tag_names_no_revision() {
-    let stage = Stage::with("", ", dialect: s3").await;
-    is_whole(&stage.get("GET /o").await, 1);
-    stage.sidecar.has_stored(5).await;
-    // Ceph.
-    let part = [
-        ("ETag", "\"0123\""),
-        ("Content-Range", "bytes 0-4/263144"),
-        ("x-amz-mp-parts-count", "3"),
-    ];
-    stage.origin.script(Rule::any().act(Act::answer(206, &part, "abcde")));
-    for _ in 0..2 {
-        let answer = stage.get("GET /o?partNumber=1").await;
-        assert_eq!((answer.status(), &*answer.body), (206, &b"abcde"[..]));
-        assert_eq!((answer.field("etag"), detail(&answer)), (Some("\"0123\""), "passed-on"));
-    }
-    stage.origin.stop().await;
-    is_part(&stage.get("GET /o; Range: bytes=0-9").await, 1, 0, 9);
 }
 
 #[tokio::test]
@@ -212,75 +134,6 @@ async fn only_reads_are_answered() {
         is_xml(&sidecar.get(request).await, 405, "MethodNotAllowed");
     }
     assert_eq!(server.counters().snapshot().requests(), 0);
-}
-
-#[tokio::test]
-async fn a_clients_signature_is_neither_looked_at_nor_passed_on() {
-    let (server, sidecar) = server().await;
-    let scope = "20260101/us-east-1/s3/aws4_request";
-    let signed = format!(
-        "GET /a/o; Range: bytes=0-9; Authorization: AWS4-HMAC-SHA256 Credential=THEIRS/{scope}, \
-         SignedHeaders=host;range, Signature=bad; X-Amz-Date: 20260101T000000Z; X-Amz-Content-Sha256: UNSIGNED-PAYLOAD; \
-         X-Amz-Security-Token: theirs; Amz-Sdk-Invocation-Id: 1; Cookie: a=b; X-Mine: 1"
-    );
-    is_part(&sidecar.get(&signed).await, 1, 0, 9);
-    is_part(
-        &sidecar
-            .get(&format!(
-                "GET /a/o?X-Amz-Credential=THEIRS&X-Amz-Signature=0; Range: bytes=9-9"
-            ))
-            .await,
-        1,
-        9,
-        9,
-    );
-    for asked in server.counters().asked() {
-        let heard = format!("{} {:?}", asked.uri, asked.headers);
-        assert!(
-            asked
-                .field("authorization")
-                .unwrap()
-                .contains("Credential=kit-access-key/"),
-            "{heard}"
-        );
-        assert!(!heard.contains("THEIRS") && !heard.contains("theirs"), "{heard}");
-        assert!(
-            asked.field("x-mine").is_none() && asked.field("cookie").is_none(),
-            "{heard}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_signature_of_ours_that_is_refused_is_trouble_and_not_the_clients_fault() {
-    let (store, options) = (Store::default(), S3Options::default());
-    let address = {
-        let server = S3Server::start_with(S3Options {
-            store: store.clone(),
-            ..options.clone()
-        })
-        .await
-        .unwrap();
-        server.put_pattern("bucket", "o", rev(1), 3 << 20);
-        let sidecar = Sidecar::start(&s3_config(&server, "")).await;
-        assert_eq!(sidecar.get("GET /a/o").await.status(), 200);
-        sidecar.has_stored(3).await;
-        let address = server.addr();
-        server.stop().await;
-        (address, sidecar)
-    };
-    let (address, sidecar) = address;
-    let changed = S3Options {
-        secret_key: "another".into(),
-        store,
-        address,
-        ..options
-    };
-    let _server = S3Server::start_with(changed).await.unwrap();
-    let answer = sidecar.get("GET /a/o; Range: bytes=0-9").await;
-    assert_eq!((answer.status(), detail(&answer)), (206, "discovery-fallback"));
-    let answer = sidecar.get("GET /a/none; Range: bytes=0-9").await;
-    assert_eq!((answer.status(), detail(&answer)), (502, "own-credentials"));
 }
 
 #[tokio::test]
