@@ -4,7 +4,6 @@
 //! Prints requests per second, megabytes per second and the 99th percentile of each round.
 
 #![expect(clippy::indexing_slicing, reason = "by hand")]
-#![expect(clippy::cast_possible_truncation, reason = "by hand")]
 
 use std::net::SocketAddr;
 use std::time::Duration;
