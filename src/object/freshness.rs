@@ -62,7 +62,8 @@ impl CacheControl {
             let pragmas = fields.get_all(header::PRAGMA).into_iter();
             found.no_cache = pragmas
                 .filter_map(|v| v.to_str().ok())
-                .any(|v| v.eq_ignore_ascii_case("no-cache"));
+                .flat_map(split_directives)
+                .any(|directive| directive.eq_ignore_ascii_case("no-cache"));
         }
         found
     }
@@ -78,7 +79,8 @@ impl CacheControl {
             "only-if-cached" => self.only_if_cached = true,
             "max-age" => shorten(&mut self.max_age, argument),
             "s-maxage" => shorten(&mut self.s_maxage, argument),
-            "min-fresh" => shorten(&mut self.min_fresh, argument),
+            // The stricter of two is the longer one.
+            "min-fresh" => self.min_fresh = self.min_fresh.max(parse_delta(unquoted(argument))),
             "stale-if-error" => shorten(&mut self.stale_if_error, argument),
             _ => {}
         }
@@ -113,8 +115,9 @@ impl Freshness {
 
 /// The current age of an answer (RFC 9111 4.2.3): what it was on arrival and how long it has been here since.
 pub(crate) fn age(fields: &HeaderMap, received: SystemTime, now: SystemTime) -> Duration {
+    // RFC 9111 5.1: of a list the first member counts; what is no number is ignored.
     let stated = first(fields, &header::AGE)
-        .and_then(|v| parse_delta(v.trim()))
+        .and_then(|v| parse_delta(v.split(',').next()?.trim()))
         .unwrap_or_default();
     let apparent = date(fields, &header::DATE)
         .and_then(|date| received.duration_since(date).ok())
@@ -159,8 +162,15 @@ fn date(fields: &HeaderMap, name: &header::HeaderName) -> Option<SystemTime> {
 }
 
 fn shorten(slot: &mut Option<Duration>, argument: &str) {
-    let stated = parse_delta(argument.trim().trim_matches('"')).unwrap_or_default();
+    let stated = parse_delta(unquoted(argument)).unwrap_or_default();
     *slot = Some(slot.map_or(stated, |other| other.min(stated)));
+}
+
+/// RFC 9111 5.2: recipients take the token and the quoted form.
+fn unquoted(argument: &str) -> &str {
+    let argument = argument.trim();
+    let within = argument.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    within.unwrap_or(argument)
 }
 
 /// `delta-seconds`; larger than 2^31 counts as 2^31 (RFC 9111 1.2.2).
@@ -172,12 +182,14 @@ fn parse_delta(digits: &str) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// Splits at commas outside of quoted strings.
+/// Splits at commas outside of quoted strings, in which a backslash takes the next character as it is (RFC 9110 5.6.4).
 fn split_directives(value: &str) -> impl Iterator<Item = &str> {
-    let mut quoted = false;
+    let (mut quoted, mut escaped) = (false, false);
     value
         .split(move |c| {
-            quoted ^= c == '"';
+            let literal = escaped;
+            escaped = quoted && !literal && c == '\\';
+            quoted ^= c == '"' && !literal;
             c == ',' && !quoted
         })
         .map(str::trim)
@@ -234,6 +246,42 @@ mod tests {
         );
         check(&[("cache-control", "max-age=abc")], 0, Freshness::Stale(secs(0)));
         check(&[("cache-control", "foo=\"a, max-age=10\"")], 0, Freshness::Unstated);
+        check(
+            &[("cache-control", "foo=\"a\\\", max-age=10\"")],
+            0,
+            Freshness::Unstated,
+        );
+        check(&[("cache-control", "max-age=\"10\"")], 0, Freshness::Fresh(secs(10)));
+        check(
+            &[("cache-control", "max-age=10"), ("cache-control", "max-age=7")],
+            0,
+            Freshness::Fresh(secs(7)),
+        );
+        check(&[("cache-control", "max-age")], 0, Freshness::Stale(secs(0)));
+        check(
+            &[("cache-control", "max-age=99999999999999999999")],
+            0,
+            Freshness::Fresh(secs(1 << 31)),
+        );
+        check(
+            &[("cache-control", "max-age=10"), ("age", "8, 1")],
+            0,
+            Freshness::Fresh(secs(2)),
+        );
+        check(
+            &[("cache-control", "max-age=10"), ("age", "-8")],
+            0,
+            Freshness::Fresh(secs(10)),
+        );
+        check(
+            &[
+                ("cache-control", "max-age=10"),
+                ("date", "Sun, 06 Nov 1994 08:49:30 GMT"),
+                ("age", "3"),
+            ],
+            0,
+            Freshness::Fresh(secs(3)),
+        );
         check(&[("expires", "0")], 0, Freshness::Stale(secs(0)));
         let expires = ("expires", "Sun, 06 Nov 1994 08:49:47 GMT");
         check(
@@ -250,8 +298,36 @@ mod tests {
     }
 
     #[test]
+    fn of_two_bounds_the_stricter_counts() {
+        let control = |value: &str| CacheControl::of(&fields(&[("cache-control", value)]));
+        assert_eq!(
+            control("min-fresh=3, min-fresh=9").min_fresh,
+            Some(Duration::from_secs(9))
+        );
+        assert_eq!(control("min-fresh=x").min_fresh, None);
+        assert_eq!(control("max-age=3, max-age=9").max_age, Some(Duration::from_secs(3)));
+        assert!(control("private=\"a, b\", NO-STORE").no_store);
+        assert!(!control("foo=\"a, no-store\"").no_store);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_old() {
+        let received = httpdate::parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT").unwrap();
+        let fields = fields(&[
+            ("cache-control", "max-age=10"),
+            ("date", "Sun, 06 Nov 1994 08:59:37 GMT"),
+        ]);
+        let before = received - Duration::from_secs(60);
+        assert_eq!(
+            Freshness::of(&fields, received, before),
+            Freshness::Fresh(Duration::from_secs(10))
+        );
+    }
+
+    #[test]
     fn pragma_counts_only_without_cache_control() {
         assert!(CacheControl::of(&fields(&[("pragma", "no-cache")])).no_cache);
+        assert!(CacheControl::of(&fields(&[("pragma", "x, No-Cache")])).no_cache);
         assert!(!CacheControl::of(&fields(&[("pragma", "no-cache"), ("cache-control", "max-age=1")])).no_cache);
     }
 }

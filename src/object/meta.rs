@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::etag::StrongETag;
 use super::fields::{hop_by_hop, is_hop_by_hop, own_bytes_only};
@@ -72,6 +72,7 @@ impl Head {
                 kept.append(name.clone(), value.clone());
             }
         }
+        date(&mut kept, received);
         Self {
             tag,
             size,
@@ -127,20 +128,19 @@ impl Head {
     /// The head after a 304 with these fields (RFC 9111 4.3.4, 3.2): named fields replace the stored ones.
     #[must_use]
     pub fn confirmed(&self, fields: &HeaderMap, received: SystemTime) -> Self {
-        let update = Self::new(self.tag.clone(), self.size, fields, received, TakenFrom::Piece);
+        let mut update = Self::new(self.tag.clone(), self.size, fields, received, TakenFrom::Piece).fields;
+        // These describe stored bytes, which have not changed, or name the revision (RFC 9111 3.2).
+        for name in [header::CONTENT_ENCODING, header::CONTENT_TYPE, header::ETAG] {
+            update.remove(name);
+        }
         let mut merged = self.fields.clone();
         // An Age of the former answer would make the confirmed one look old.
         merged.remove(header::AGE);
-        for name in update.fields.keys() {
+        for name in update.keys() {
             merged.remove(name);
         }
-        for (name, value) in &update.fields {
-            // Content-Encoding and its kin describe stored bytes, which have not changed (RFC 9111 3.2).
-            let stays = matches!(name.as_str(), "content-encoding" | "content-type");
-            match self.fields.get(name) {
-                Some(old) if stays => merged.insert(name.clone(), old.clone()).is_some(),
-                _ => merged.append(name.clone(), value.clone()),
-            };
+        for (name, value) in &update {
+            merged.append(name.clone(), value.clone());
         }
         Self {
             fields: merged,
@@ -167,6 +167,22 @@ impl Head {
     /// Last-Modified, where it was sent and is a date.
     pub fn last_modified(&self) -> Option<SystemTime> {
         httpdate::parse_http_date(self.fields.get(header::LAST_MODIFIED)?.to_str().ok()?).ok()
+    }
+}
+
+/// An answer without Date is from when it came (RFC 9110 6.6.1). Otherwise what confirms a head would leave it as old as
+/// it was before.
+fn date(fields: &mut HeaderMap, received: SystemTime) {
+    // The last second that an HTTP date can tell.
+    const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+    let can_be_told = received
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .is_ok_and(|since| since <= END_OF_9999);
+    if can_be_told
+        && !fields.contains_key(header::DATE)
+        && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(received))
+    {
+        fields.insert(header::DATE, date);
     }
 }
 
@@ -198,5 +214,88 @@ impl Parts {
     pub fn with(mut self, part: PartNumber, range: ByteRange) -> Self {
         self.known.insert(part, range);
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+
+    fn fields(lines: &[(&str, &str)]) -> HeaderMap {
+        let line = |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        lines.iter().map(line).collect()
+    }
+
+    fn head(lines: &[(&str, &str)], received: SystemTime) -> Head {
+        let tag = StrongETag::parse(b"\"a\"").unwrap();
+        Head::new(tag, ObjectSize::new(9), &fields(lines), received, TakenFrom::Whole)
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        httpdate::parse_http_date(DATE).unwrap() + Duration::from_secs(seconds)
+    }
+
+    fn value<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
+        head.fields().get(name)?.to_str().ok()
+    }
+
+    #[test]
+    fn a_304_makes_a_head_young_again_with_or_without_a_date() {
+        let old = head(&[("date", DATE), ("age", "7"), ("cache-control", "max-age=60")], at(0));
+        assert_eq!(old.freshness(at(100)), Freshness::Stale(Duration::from_secs(47)));
+        let confirmed = old.confirmed(&fields(&[]), at(100));
+        assert_eq!(confirmed.age(at(110)), Duration::from_secs(10));
+        assert!(confirmed.freshness(at(110)).is_fresh());
+        assert_eq!(value(&confirmed, "date"), Some("Sun, 06 Nov 1994 08:51:17 GMT"));
+        let dated = old.confirmed(&fields(&[("date", "Sun, 06 Nov 1994 08:51:07 GMT")]), at(100));
+        assert_eq!(dated.age(at(110)), Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_304_replaces_what_it_names_but_not_what_describes_the_bytes() {
+        let lines = [
+            ("etag", "\"a\""),
+            ("content-type", "a/b"),
+            ("x-old", "1"),
+            ("x-both", "1"),
+            ("content-md5", "x"),
+        ];
+        let update = [
+            ("etag", "W/\"a\""),
+            ("content-type", "c/d"),
+            ("content-encoding", "gzip"),
+            ("content-length", "0"),
+            ("x-both", "2"),
+            ("set-cookie", "a=b"),
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("x-new", "3"),
+            ("content-md5", "y"),
+        ];
+        let merged = head(&lines, at(0)).confirmed(&fields(&update), at(1));
+        let expected = [
+            ("etag", Some("\"a\"")),
+            ("content-type", Some("a/b")),
+            ("content-encoding", None),
+            ("content-length", None),
+            ("x-old", Some("1")),
+            ("x-both", Some("2")),
+            ("x-new", Some("3")),
+            ("x-hop", None),
+            ("set-cookie", None),
+            ("content-md5", Some("x")),
+        ];
+        for (name, expected) in expected {
+            assert_eq!(value(&merged, name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_no_date_can_tell_is_not_told() {
+        let before = SystemTime::UNIX_EPOCH - Duration::from_secs(1);
+        assert_eq!(value(&head(&[], before), "date"), None);
+        assert_eq!(value(&head(&[], at(0)), "date"), Some(DATE));
     }
 }

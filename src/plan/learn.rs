@@ -45,6 +45,8 @@ pub fn learn(told: &Told, terms: &Terms) -> Lesson {
         Heard::Found(_, _) | Heard::Partial(_, _, _) => named(told, terms),
         Heard::NotModified(found) if is_fallback(found) => Lesson::Nothing,
         Heard::NotModified(found) => match confirmed(told) {
+            // It is the same, but may not be kept any more.
+            Some(_) if !storable(found, terms.http_authority) => Lesson::Unknown,
             Some(tag) => Lesson::Still(tag.clone(), found.clone()),
             None => Lesson::Nothing,
         },

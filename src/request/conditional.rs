@@ -2,8 +2,8 @@
 
 use std::time::SystemTime;
 
-use http::HeaderMap;
 use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
 
 use crate::object::{ETag, Head, StrongETag};
 
@@ -63,11 +63,9 @@ impl Unless {
             }
             return ETag::parse_list(&value).map_or(Self::Never, |tags| Self::NoneMatch(NoneMatch::Tags(tags)));
         }
-        let since = fields
-            .get(header::IF_MODIFIED_SINCE)
-            .and_then(|value| value.to_str().ok());
+        let since = only(fields, &header::IF_MODIFIED_SINCE).and_then(|value| value.to_str().ok());
         since
-            .and_then(|value| httpdate::parse_http_date(value).ok())
+            .and_then(|value| httpdate::parse_http_date(value.trim()).ok())
             .map_or(Self::Never, Self::ModifiedSince)
     }
 
@@ -118,10 +116,10 @@ impl Match {
 impl IfRange {
     /// The If-Range field.
     pub fn of(fields: &HeaderMap) -> Self {
-        let Some(value) = fields.get(header::IF_RANGE) else {
+        if !fields.contains_key(header::IF_RANGE) {
             return Self::Absent;
-        };
-        match ETag::parse(value.as_bytes()) {
+        }
+        match only(fields, &header::IF_RANGE).and_then(|value| ETag::parse(value.as_bytes())) {
             Some(ETag::Strong(tag)) => Self::Strong(tag),
             Some(ETag::Weak(_)) => Self::Weak,
             None => Self::Date,
@@ -137,6 +135,12 @@ fn weakly_equal(a: &ETag, b: &ETag) -> bool {
     }
 }
 
+/// The value of a field that has one line; these are no lists, and two lines are no value (RFC 9110 13.1.3).
+fn only<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut lines = fields.get_all(name).into_iter();
+    lines.next().filter(|_| lines.next().is_none())
+}
+
 fn joined(fields: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
     let lines: Vec<&[u8]> = fields.get_all(name).into_iter().map(|value| value.as_bytes()).collect();
     (!lines.is_empty()).then(|| lines.join(&b","[..]))
@@ -145,7 +149,6 @@ fn joined(fields: &HeaderMap, name: &HeaderName) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn fields(lines: &[(HeaderName, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -196,6 +199,29 @@ mod tests {
             Unless::of(&fields(&[(header::IF_MODIFIED_SINCE, "yesterday")])),
             Unless::Never
         );
+        let twice = [(header::IF_MODIFIED_SINCE, date), (header::IF_MODIFIED_SINCE, date)];
+        assert_eq!(Unless::of(&fields(&twice)), Unless::Never);
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly() {
+        let check = |value: &str, tag: &str, expected: bool| {
+            let unless = Unless::of(&fields(&[(header::IF_NONE_MATCH, value)]));
+            assert_eq!(
+                unless.holds(ETag::parse(tag.as_bytes()).as_ref(), None),
+                expected,
+                "{value} {tag}"
+            );
+        };
+        check("\"a\"", "\"a\"", true);
+        check("W/\"a\"", "\"a\"", true);
+        check("\"a\"", "W/\"a\"", true);
+        check("W/\"a\"", "W/\"a\"", true);
+        check("\"b\", a", "\"a\"", true);
+        check("\"b\"", "\"a\"", false);
+        check("", "\"a\"", false);
+        check("\"a", "\"a\"", false);
+        check("*, \"a\"", "\"a\"", false);
     }
 
     #[test]
@@ -207,5 +233,7 @@ mod tests {
         check("a", IfRange::Strong(tags(&["a"]).remove(0)));
         check("W/\"a\"", IfRange::Weak);
         check("Sun, 06 Nov 1994 08:49:37 GMT", IfRange::Date);
+        let twice = [(header::IF_RANGE, "\"a\""), (header::IF_RANGE, "\"a\"")];
+        assert_eq!(IfRange::of(&fields(&twice)), IfRange::Date);
     }
 }

@@ -19,6 +19,8 @@ pub enum RangeField {
 /// RFC 9110 17.15: many or overlapping ranges are an attack or a mistake.
 const MOST_RANGES: usize = 32;
 const MOST_OVERLAPPING: usize = 2;
+/// OWS (RFC 9110 5.6.3): it may stand around the commas, and nowhere within a range.
+const BLANK: [char; 2] = [' ', '\t'];
 
 /// Parses the Range field. Two lines never get here: they are refused at the door.
 pub fn range_field(fields: &HeaderMap) -> RangeField {
@@ -28,16 +30,20 @@ pub fn range_field(fields: &HeaderMap) -> RangeField {
     let Ok(value) = std::str::from_utf8(value.as_bytes()) else {
         return RangeField::None;
     };
-    parse(value.trim()).unwrap_or(RangeField::None)
+    parse(value.trim_matches(BLANK)).unwrap_or(RangeField::None)
 }
 
 fn parse(value: &str) -> Option<RangeField> {
     let (unit, set) = value.split_once('=')?;
-    if !unit.trim_end().eq_ignore_ascii_case("bytes") {
+    if !unit.eq_ignore_ascii_case("bytes") {
         return None;
     }
     let mut specs = Vec::new();
-    for item in set.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+    for item in set
+        .split(',')
+        .map(|item| item.trim_matches(BLANK))
+        .filter(|item| !item.is_empty())
+    {
         if specs.len() == MOST_RANGES {
             return None;
         }
@@ -53,7 +59,7 @@ fn parse(value: &str) -> Option<RangeField> {
 
 fn parse_spec(item: &str) -> Option<RangeSpec> {
     let (first, last) = item.split_once('-')?;
-    match (first.trim_end(), last.trim_start()) {
+    match (first, last) {
         ("", length) => Some(RangeSpec::Suffix(parse_digits(length)?)),
         (first, "") => Some(RangeSpec::From(parse_digits(first)?)),
         // A last position beyond u64 is beyond any object.
@@ -69,22 +75,30 @@ fn parse_saturating(digits: &str) -> Option<u64> {
     all_digits.then(|| digits.parse().unwrap_or(u64::MAX).min(u64::MAX - 1))
 }
 
-/// How many of the ranges overlap another one. Suffixes are unknown without a length and count with open ends.
+/// How many of the ranges overlap another one.
 fn overlapping(specs: &[RangeSpec]) -> usize {
-    let bounds = |spec: &RangeSpec| match *spec {
-        RangeSpec::Span(range) => Some((range.first(), range.last())),
-        RangeSpec::From(first) => Some((first, u64::MAX)),
-        RangeSpec::Suffix(_) => None,
+    let others = |i: usize| {
+        specs
+            .iter()
+            .enumerate()
+            .filter(move |(j, _)| *j != i)
+            .map(|(_, spec)| spec)
     };
-    let overlaps = |(i, a): (usize, &RangeSpec)| {
-        specs.iter().enumerate().any(|(j, b)| match (bounds(a), bounds(b)) {
-            (Some((first, last)), Some((other_first, other_last))) => {
-                i != j && first <= other_last && other_first <= last
-            }
-            _ => i != j && bounds(a).is_none() && bounds(b).is_none(),
-        })
-    };
-    specs.iter().enumerate().filter(|entry| overlaps(*entry)).count()
+    let overlaps = |(i, a): &(usize, &RangeSpec)| others(*i).any(|b| overlap(**a, *b));
+    specs.iter().enumerate().filter(overlaps).count()
+}
+
+/// Whether two ranges are sure to share a byte. Open ends and suffixes meet at the last byte; where a suffix begins is
+/// not known without a length.
+fn overlap(a: RangeSpec, b: RangeSpec) -> bool {
+    match (a, b) {
+        (RangeSpec::Span(a), RangeSpec::Span(b)) => a.intersect(b).is_some(),
+        (RangeSpec::Span(span), RangeSpec::From(first)) | (RangeSpec::From(first), RangeSpec::Span(span)) => {
+            first <= span.last()
+        }
+        (RangeSpec::Span(_), RangeSpec::Suffix(_)) | (RangeSpec::Suffix(_), RangeSpec::Span(_)) => false,
+        (RangeSpec::From(_) | RangeSpec::Suffix(_), RangeSpec::From(_) | RangeSpec::Suffix(_)) => true,
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +139,12 @@ mod tests {
             "bytes=--1",
             "bytes=99999999999999999999-",
             "bytes=0-1,x",
+            "bytes =0-1",
+            "bytes=0 -1",
+            "bytes=0- 1",
+            "bytes=\u{a0}0-1",
+            "bytes=-99999999999999999999",
+            "bytes=18446744073709551615-18446744073709551615",
         ] {
             check(value, RangeField::None);
         }
@@ -149,6 +169,11 @@ mod tests {
         check("bytes=0-5,4-9", RangeField::Multi);
         check("bytes=0-5,4-9,5-6", RangeField::None);
         check("bytes=0-,5-,9-", RangeField::None);
+        check("bytes=0-,-1,-2", RangeField::None);
+        check("bytes=0-,-1", RangeField::Multi);
+        check("bytes=0-1,-1,-2", RangeField::Multi);
+        check("bytes=0-9,5-,20-30", RangeField::None);
+        check("bytes=0-1 ,\t4-5", RangeField::Multi);
     }
 
     proptest! {

@@ -56,6 +56,7 @@ fn served_whole_it_has_the_authoritys_own_fields() {
             "content-length: 10240",
             "content-md5: x",
             "content-type: a/b",
+            "date: Mon, 07 Nov 1994 08:48:37 GMT",
             "etag: \"D\"",
             "last-modified: Sun, 06 Nov 1994 08:49:37 GMT",
             "repr-digest: z",
@@ -77,6 +78,7 @@ fn a_slice_has_no_digests_of_other_bytes() {
             "age: 60",
             "content-length: 2",
             "content-range: bytes 5-6/10240",
+            "date: Mon, 07 Nov 1994 08:48:37 GMT",
             "etag: \"D\"",
         ],
     );
@@ -93,6 +95,7 @@ fn a_304_repeats_only_what_it_may() {
             "accept-ranges: bytes",
             "age: 65",
             "cache-control: max-age=9",
+            "date: Mon, 07 Nov 1994 08:48:37 GMT",
             "etag: \"D\"",
             "last-modified: Sun, 06 Nov 1994 08:49:37 GMT",
         ],

@@ -92,8 +92,11 @@ fn a_damaged_block_is_as_good_as_none() {
         // Damage that shows only after the head went out is a cut (row 28).
         if damaged.found_damage {
             prop_assert_eq!(damaged.status, missing.status);
-            prop_assert_eq!(damaged.tag(), missing.tag());
-            prop_assert_eq!(damaged.body, missing.body);
+            // Of several listed revisions it may be another.
+            if !matches!(&damaged.read.kind, Kind::Pinned(pins) if pins.len() > 1) {
+                prop_assert_eq!(damaged.tag(), missing.tag());
+                prop_assert_eq!(damaged.body, missing.body);
+            }
         }
         Ok(())
     });

@@ -255,6 +255,20 @@ fn what_is_never_stored_is_passed_on() {
             = relay 304 A fetched"
         ));
     }
+    for field in [
+        "cache-control: no-store",
+        "cache-control: private",
+        "set-cookie: a=b",
+        "vary: cookie",
+    ] {
+        check(&format!(
+            "{field}: what is here may not be kept any more
+            http | *A 0 | GET 0..10
+            discover GET 0..64k unless A -> 304 {{{field}}}
+            anew GET 0..64k -> 206 A {{{field}}}
+            = relay 206 A 0..10 passed-on, current := unknown"
+        ));
+    }
     check(
         "vary on what is the same in every question
         http | | GET 0..10
