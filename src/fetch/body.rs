@@ -63,7 +63,9 @@ impl RevisionBody {
             damaged: Vec::new(),
             tries: 0,
         };
-        match following {
+        // A list of pins looks at flights of several revisions; the bytes of one are sent.
+        held.retain(|held| held.brings(&body.revision.tag));
+        match following.filter(|follower| follower.brings(&body.revision.tag)) {
             Some(follower) if follower.begins_after(position) => held.push(follower),
             Some(follower) => body.follow(follower),
             None => {}

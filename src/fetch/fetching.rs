@@ -76,7 +76,15 @@ impl Route {
         }
         match &*flight.takeoff().await {
             Takeoff::Flowing(told, _) => (
-                vec![Told::clone(told)],
+                vec![Told {
+                    // Whatever question began the flight, it is the answer to this one.
+                    asked: Asked {
+                        method: Method::Get,
+                        target,
+                        condition: Condition::Pinned(vec![tag.clone()]),
+                    },
+                    ..Told::clone(told)
+                }],
                 InHand {
                     body: None,
                     follower: Some(follower),

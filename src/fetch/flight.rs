@@ -10,7 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::object::{BlockIndex, ByteRange, Cause, Revision};
+use crate::object::{BlockIndex, ByteRange, Cause, Found, Revision, StrongETag};
 use crate::plan::Told;
 use crate::tier::store::Tail;
 use crate::tier::upstream::Body;
@@ -275,6 +275,14 @@ impl State {
 }
 
 impl Follower {
+    /// Whether the flight is known to bring bytes of a revision of that tag.
+    pub(crate) fn brings(&self, tag: &StrongETag) -> bool {
+        match self.flight.taken_off().as_deref() {
+            Some(Takeoff::Flowing(told, _)) => told.heard.found().and_then(Found::strong_tag).as_ref() == Some(tag),
+            Some(Takeoff::Grounded(_)) | None => false,
+        }
+    }
+
     /// Whether the flight's bytes begin beyond a position.
     pub(crate) fn begins_after(&self, position: u64) -> bool {
         match self.flight.taken_off().as_deref() {

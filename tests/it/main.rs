@@ -6,7 +6,14 @@
 
 mod command_line;
 mod config;
+mod crash;
 mod divergence;
 mod following;
+mod memory;
+mod oracle;
+mod outage;
 mod overwrites;
+mod process;
+mod scattered;
+mod shutdown;
 mod support;
