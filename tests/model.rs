@@ -145,12 +145,11 @@ struct Filling {
 }
 
 struct Model {
-    dir: TempDir,
     runs: u32,
     capacity: u64,
+    fills: Vec<Filling>,
     disk: Option<Disk>,
     memory: Memory,
-    fills: Vec<Filling>,
     /// How often a revision was forgotten. Bytes and length differ from one time to the next, so that nothing of
     /// before can pass for what came after.
     generations: HashMap<Which, u64>,
@@ -160,6 +159,8 @@ struct Model {
     forgotten: bool,
     /// Whether the disk may miss what the model has.
     may_miss: bool,
+    /// Goes last.
+    dir: TempDir,
 }
 
 impl Model {

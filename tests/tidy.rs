@@ -4,7 +4,7 @@
 //! It reads tokens, not text, so that comments and strings say what they like; code under `#[cfg(test)]` may import
 //! anything. What it cannot see (macros that build paths, renamed imports) is left to reviewers.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::disallowed_methods, reason = "it reads the source")]
 
 #[path = "tidy/can_fail.rs"]

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use crate::object::{Cause, Condition, Heard, Lie, Question, Revision};
-use crate::plan::{Asked, Tier, Told, admit, learn};
+use crate::plan::{Asked, Tier, Told, admit, learn, learn_parts};
 use crate::request::Kind;
 use crate::tier::upstream::{Answer, Body};
 
@@ -30,6 +30,9 @@ impl Route {
         self.currency
             .apply(&*self.store, &request.key, ticket, lesson, self.clock.now())
             .await;
+        if let Some(head) = learn_parts(&told, &self.terms) {
+            self.currency.learn_parts(&*self.store, &request.key, &head).await;
+        }
         (told, body)
     }
 

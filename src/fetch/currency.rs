@@ -69,6 +69,18 @@ impl Currency {
         }
     }
 
+    /// Adds what an answer teaches of the parts of a revision to its head, if that is the one that is known. Moves nothing.
+    pub(crate) async fn learn_parts(&self, store: &dyn BlockStore, key: &ObjectKey, told: &Head) {
+        let _one_at_a_time = self.stripe(key).lock().await;
+        let known = store.known(key).await;
+        let Some(head) = known.head.clone() else { return };
+        let taught = with_known_parts(head.clone(), Some(told));
+        if !Arc::ptr_eq(&head, &taught) {
+            let head = Some(taught);
+            store.learn(key, Known { head, ..known });
+        }
+    }
+
     /// A write went through: nothing is known until the authority is asked again.
     pub(crate) async fn written(&self, store: &dyn BlockStore, key: &ObjectKey, now: SystemTime) {
         self.apply(store, key, self.ticket(), Lesson::Unknown, now).await;

@@ -92,11 +92,16 @@ impl Route {
             return (stored, Vec::new());
         };
         let span = self.terms.block_size.span_of(range);
-        let mut held = self.held(&revision, span, damaged).await;
+        // A flight gives up its claim when the store has the block: whoever looks in this order finds one of both.
         let mut coming = Coming::default();
-        for (index, held) in span.iter().zip(&mut held) {
+        let mut comes = |index| {
             let comes = self.comes(&mut coming, &revision, &head, index, range);
-            *held = *held || comes || self.brings(own, &revision, &head, index, range);
+            comes || self.brings(own, &revision, &head, index, range)
+        };
+        let comes: Vec<bool> = span.iter().map(&mut comes).collect();
+        let mut held = self.held(&revision, span, damaged).await;
+        for (held, comes) in held.iter_mut().zip(comes) {
+            *held = *held || comes;
         }
         let missing = missing_span(range, head.size(), self.terms.block_size, &held);
         let some = held.contains(&true);
@@ -141,7 +146,9 @@ impl Route {
             return self.brings(coming.along.as_deref(), revision, head, index, wanted);
         };
         let from = self.terms.block_size.start_of(index).max(wanted.first());
-        coming.note(flight, from, wanted)
+        // A flight that has ended may have left a block behind that is being published.
+        let left_behind = flight.tail(index).is_some();
+        coming.note(flight, from, wanted) || left_behind
     }
 
     /// Whether this request's own answer brings what is wanted of a block.

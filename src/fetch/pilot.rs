@@ -98,7 +98,9 @@ impl Pilot {
     }
 
     fn land(&mut self, end: End) {
-        self.fill = None;
+        if let Some((index, _)) = self.fill.take() {
+            self.flight.drop_tail(index);
+        }
         // Claims go first: whoever finds none asks anew, and nobody finds a flight that is over.
         let rest: Vec<BlockIndex> = self.claimed.iter().copied().collect();
         self.release(&rest);

@@ -107,8 +107,8 @@ impl Route {
         &self.terms
     }
 
-    /// A write to an object is about to go through, or went through: nothing is known of it until it is asked about
-    /// again. Called before and after, so that no question that was sent in between counts.
+    /// A write to an object went through, or may have: nothing is known of it until it is asked about again, and no
+    /// question that was sent before this counts.
     pub async fn written(&self, key: &ObjectKey) {
         self.currency.written(&*self.store, key, self.clock.now()).await;
     }

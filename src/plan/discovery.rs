@@ -12,7 +12,7 @@ use super::learn::{confirmed, head_of, length_of};
 use super::next::{client_has, failed, relay, serve, unsatisfiable};
 use super::pinned::{names_revision, not_found};
 use super::revision::revision;
-use super::shape::{aligned, never_satisfiable};
+use super::shape::aligned;
 use super::step::{Reply, Step, Terms};
 use crate::config::Role;
 use crate::object::{Cause, Condition, Current, Found, Freshness, Heard, Method, ObjectSize, Target};
@@ -71,7 +71,7 @@ fn needs_no_word(read: &Read, stored: &Stored, terms: &Terms, now: SystemTime) -
 
 /// The question that a discovery puts: a validation where local bytes would serve, else the bytes themselves.
 pub(super) fn question(read: &Read, current: Option<&Stored>, terms: &Terms) -> Asked {
-    if read.method == Method::Head || never_satisfiable(read) {
+    if read.method == Method::Head {
         return Asked::free(Method::Head, head_target(read));
     }
     let target = aligned(read.target, terms.block_size);
@@ -145,19 +145,23 @@ fn anew(read: &Read, facts: &Facts, terms: &Terms) -> Step {
     Step::AskAnew(question(read, None, terms))
 }
 
-/// Row 14: the length is learnt by HEAD where the answer does not name it, and so is whether the client has it.
+/// Row 14: the length is learnt by HEAD where the answer does not name it, and so is whether the client has it. That
+/// the HEAD is denied says nothing about the GET, which was not: a signature may be good for one method only.
 pub(super) fn out_of_range(read: &Read, word: &Told, length: Option<ObjectSize>, facts: &Facts, terms: &Terms) -> Step {
     let told = facts.asked.last();
     let heard = told.map_or(&word.heard, |told| &told.heard);
     let has = heard.found().is_some_and(|found| client_has(read, found));
-    match told {
+    match told.map(|told| &told.heard) {
         _ if has => relay(read, heard, Detail::PassedOn),
         None if length.is_none() || read.unless != Unless::Never => {
             Step::Ask(terms.authority(), Asked::free(Method::Head, Target::Whole))
         }
         None => unsatisfiable(length).into(),
-        Some(_) if matches!(heard, Heard::Denied(_)) => relay(read, heard, Detail::PassedOn),
-        Some(_) => unsatisfiable(length.or(length_outside(read, heard))).into(),
+        // Deleted since. The answer to a HEAD has no body to hand on.
+        Some(Heard::NotFound(_)) if terms.role == Role::Origin => {
+            Reply::new(StatusCode::NOT_FOUND, Detail::NotFound).into()
+        }
+        Some(heard) => unsatisfiable(length.or(length_outside(read, heard))).into(),
     }
 }
 

@@ -11,7 +11,7 @@ use super::facts::{Facts, Stored};
 use super::learn::{head_of, length_of};
 use super::pinned::pinned;
 use super::resumed::resumed;
-use super::shape::{Shape, never_satisfiable, shape};
+use super::shape::{NO_BYTES, Shape, shape};
 use super::step::{Cut, Relay, Reply, Serve, Step, Terms};
 use crate::object::{Cause, Current, Failure, Found, Heard, ObjectSize, RangeSpec, StrongETag, Target, parse_digits};
 use crate::request::{Kind, Read};
@@ -85,7 +85,7 @@ pub(super) fn relay(read: &Read, heard: &Heard, detail: Detail) -> Step {
             detail,
         });
     }
-    if never_satisfiable(read) && found.status.is_success() {
+    if read.target == NO_BYTES && found.status.is_success() {
         return unsatisfiable(length_of(heard)).into();
     }
     match cut(read, heard) {

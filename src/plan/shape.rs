@@ -2,7 +2,7 @@
 
 use super::step::Terms;
 use crate::object::{BlockSize, ByteRange, Head, Method, ObjectSize, RangeSpec, Target};
-use crate::request::{Kind, Read};
+use crate::request::Read;
 
 /// What is sent of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,9 @@ pub enum Shape {
     /// 416
     Unsatisfiable,
 }
+
+/// `bytes=-0`
+pub(super) const NO_BYTES: Target = Target::Range(RangeSpec::Suffix(0));
 
 /// The shape of the answer to a read from a revision: preconditions before ranges (RFC 9110 13.2.2). `None` if it takes
 /// a part whose range is not known.
@@ -59,7 +62,7 @@ pub fn wanted(read: &Read, head: &Head, terms: &Terms) -> Option<ByteRange> {
 /// servers make what they like, any block will do: it is 416 whatever comes.
 pub(super) fn aligned(target: Target, block_size: BlockSize) -> Target {
     match target {
-        Target::Range(RangeSpec::Suffix(0)) => aligned(Target::Range(RangeSpec::Span(ByteRange::FIRST)), block_size),
+        NO_BYTES => aligned(Target::Range(RangeSpec::Span(ByteRange::FIRST)), block_size),
         Target::Range(RangeSpec::Span(range)) => Target::Range(RangeSpec::Span(block_size.align(range))),
         Target::Range(RangeSpec::From(first)) => Target::Range(RangeSpec::From(block_size.align_down(first))),
         other => other,
@@ -87,11 +90,6 @@ pub(super) fn asked_for(target: Target, wanted: ByteRange) -> bool {
         Target::Range(RangeSpec::From(first)) => first <= wanted.first(),
         Target::Whole | Target::Range(RangeSpec::Suffix(_)) | Target::Part(_) => true,
     }
-}
-
-/// Whether a read is one whose range may not be answered by asking for it: `bytes=-0` is 416 whatever the length.
-pub(super) fn never_satisfiable(read: &Read) -> bool {
-    read.target == Target::Range(RangeSpec::Suffix(0)) && !matches!(read.kind, Kind::Resume(_))
 }
 
 #[cfg(test)]

@@ -89,6 +89,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         answer: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
+        if let Some(told) = ctx.passing.as_mut().and_then(|passing| passing.tell(answer)) {
+            told.await;
+        }
         let admitted = ctx.passing.as_mut().map_or(Ok(()), |passing| passing.admit(answer));
         admitted.map_err(|fault| {
             ctx.fault = Some(fault);
@@ -117,6 +120,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
         let fault = ctx.fault.unwrap_or_else(|| Fault::of(error));
         ctx.fault = Some(fault);
         ctx.cause = Some(cause(error, ctx.aborted));
+        if let Some(told) = ctx.passing.as_mut().and_then(Passing::tell_none) {
+            told.await;
+        }
         match session.response_written() {
             Some(head) if !head.status.is_informational() => {
                 if delimited_by_close(head)

@@ -142,12 +142,22 @@ impl Passing {
         Ok(())
     }
 
+    /// Tells of an answer, before anything of it goes on.
+    pub(super) fn tell(&mut self, answer: &ResponseHeader) -> Option<BoxFuture<'static, ()>> {
+        let last = !answer.status.is_informational();
+        last.then(|| self.answered.tell(Some(answer.status))).flatten()
+    }
+
+    /// Tells that there will be none, if it was not told otherwise.
+    pub(super) fn tell_none(&mut self) -> Option<BoxFuture<'static, ()>> {
+        self.answered.tell(None)
+    }
+
     /// Looks at an answer's head before anything of it goes on.
     pub(super) fn admit(&mut self, answer: &ResponseHeader) -> Result<(), Fault> {
         if answer.status.is_informational() {
             return Ok(());
         }
-        self.answered.tell(Some(answer.status));
         let Some(tags) = &self.pin else { return Ok(()) };
         if self.method != Method::GET || !answer.status.is_success() {
             return Ok(());
@@ -192,16 +202,14 @@ impl Passing {
 }
 
 impl OnAnswer {
-    fn tell(&mut self, status: Option<StatusCode>) {
-        if let Some(answered) = self.0.take() {
-            answered(status);
-        }
+    fn tell(&mut self, status: Option<StatusCode>) -> Option<BoxFuture<'static, ()>> {
+        self.0.take().map(|answered| answered(status))
     }
 }
 
 impl Drop for OnAnswer {
     fn drop(&mut self) {
-        self.tell(None);
+        drop(self.tell(None));
     }
 }
 

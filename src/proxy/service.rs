@@ -117,8 +117,9 @@ pub struct PassTo {
     pub answered: Option<Answered>,
 }
 
-/// Called once with the status that an upstream answered, or with `None`.
-pub type Answered = Box<dyn FnOnce(Option<StatusCode>) + Send + Sync>;
+/// Called once with the status that an upstream answered, or with `None`. What it returns is awaited before the client
+/// hears of the answer; dropped, what it stands for is done all the same.
+pub type Answered = Box<dyn FnOnce(Option<StatusCode>) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// With whom to speak TLS.
 #[derive(Clone, Debug)]

@@ -63,15 +63,9 @@ impl Through {
             Match::Strong(tags) if request.method == Method::GET => Some(tags),
             _ => None,
         };
-        let (resolver, guard, before) = (self.resolver.clone(), self.guard.clone(), written.clone());
+        let (resolver, guard) = (self.resolver.clone(), self.guard.clone());
         let (host, port) = (authority.host.clone(), authority.port);
-        let addresses = Box::pin(async move {
-            if let Some((route, key)) = before {
-                // From here on no answer to a question that was sent before counts.
-                route.written(&key).await;
-            }
-            resolver.resolve(&host, port, &guard).await
-        });
+        let addresses = Box::pin(async move { resolver.resolve(&host, port, &guard).await });
         PassTo {
             addresses,
             tls: authority.secure.then(|| Tls {
@@ -116,7 +110,8 @@ impl Through {
         }
     }
 
-    /// A write that may have gone through makes what is current unknown: 2xx, 3xx, 502, 504, or no answer at all.
+    /// A write that may have gone through makes what is current unknown: 2xx, 3xx, 502, 504, or no answer at all. From
+    /// then on no answer to a question that was sent before counts; one that was refused changes nothing.
     fn after_write(&self, route: Arc<Route>, key: ObjectKey) -> Answered {
         let tasks = self.tasks.clone();
         Box::new(move |status: Option<StatusCode>| {
@@ -125,9 +120,11 @@ impl Through {
                     || status.is_redirection()
                     || matches!(status, StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT)
             });
-            if may_have_happened {
-                tasks.spawn(async move { route.written(&key).await });
+            if !may_have_happened {
+                return Box::pin(std::future::ready(()));
             }
+            let learnt = tasks.spawn(async move { route.written(&key).await });
+            Box::pin(async move { drop(learnt.await) })
         })
     }
 }

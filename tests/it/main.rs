@@ -4,16 +4,35 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+mod answers;
+mod chain;
 mod command_line;
 mod config;
 mod crash;
+mod cuts;
+mod discovery;
 mod divergence;
+mod fallback;
 mod following;
+mod forward;
+mod grouping;
+mod keys;
+mod lies;
 mod memory;
 mod oracle;
 mod outage;
 mod overwrites;
+mod pass;
+mod pins;
 mod process;
+mod resume;
+mod s3_dialect;
+mod s3_identity;
+mod s3_parts;
 mod scattered;
 mod shutdown;
+mod stage;
 mod support;
+mod tiers;
+mod unstored;
+mod whole;

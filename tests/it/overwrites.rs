@@ -48,7 +48,7 @@ impl<F: Fn(u32)> Writer<F> {
     }
 
     fn one_ended(&self) {
-        if self.ended.fetch_add(1, SeqCst) % (DOWNLOADS / OVERWRITES) == 0 {
+        if self.ended.fetch_add(1, SeqCst).is_multiple_of(DOWNLOADS / OVERWRITES) {
             let revision = self.begun.fetch_add(1, SeqCst) + 1;
             (self.put)(revision);
             self.done.fetch_max(revision, SeqCst);

@@ -42,7 +42,7 @@ impl File {
     }
 
     /// What a path names, from the crate's root; `None` if it is of another crate or of a module next to it.
-    pub(super) fn from_root<'p>(&self, path: &'p [String]) -> Option<&'p [String]> {
+    pub(super) fn crate_path<'p>(&self, path: &'p [String]) -> Option<&'p [String]> {
         let (first, rest) = path.split_first()?;
         let supers = path.iter().take_while(|part| *part == "super").count();
         match first.as_str() {
@@ -100,12 +100,15 @@ pub(super) fn files(extension: &str) -> Vec<String> {
 pub(super) fn modules(package: &str) -> Vec<File> {
     let is_root = |path: &&String| {
         let parts: Vec<_> = path.strip_prefix(package).unwrap_or_default().split('/').collect();
-        match parts.as_slice() {
-            ["build.rs"] | ["src", "lib.rs" | "main.rs"] | ["src", "bin", _] => true,
-            ["tests" | "examples" | "benches", _] | ["tests" | "examples" | "benches", _, "main.rs"] => true,
-            ["fuzz_targets", _] => true,
-            _ => false,
-        }
+        matches!(
+            parts.as_slice(),
+            ["build.rs"]
+                | ["src", "lib.rs" | "main.rs"]
+                | ["src", "bin", _]
+                | ["tests" | "examples" | "benches", _]
+                | ["tests" | "examples" | "benches", _, "main.rs"]
+                | ["fuzz_targets", _]
+        )
     };
     let mut found = Vec::new();
     for path in files("rs").iter().filter(is_root) {

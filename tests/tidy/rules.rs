@@ -51,7 +51,7 @@ pub(super) fn imports(file: &File) -> Vec<String> {
         return Vec::new();
     }
     let named = file.used().into_iter().filter_map(|(line, path)| {
-        let from_root = file.from_root(&path)?;
+        let from_root = file.crate_path(&path)?;
         Some((line, from_root.first()?.clone()))
     });
     let wrong = named.filter_map(|(line, to)| Some((line, refusal(from, &to)?)));

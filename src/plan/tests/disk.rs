@@ -1,6 +1,7 @@
 //! What is stored of an object, and what lessons make of it.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -8,7 +9,7 @@ use crate::object::{Cause, Current, Found, Head, Heard, Lie, ObjectSize, StrongE
 use crate::plan::Lesson;
 
 /// What is stored of an object.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(super) struct Disk {
     pub(super) current: Current,
     pub(super) former: Vec<(StrongETag, SystemTime)>,
@@ -19,6 +20,18 @@ pub(super) struct Disk {
 pub(super) struct OnDisk {
     pub(super) head: Arc<Head>,
     pub(super) blocks: BTreeSet<u64>,
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "current {:?}", self.current)?;
+        for OnDisk { head, blocks } in &self.revisions {
+            write!(f, ", {:?} {blocks:?} {:?}", head.tag(), head.cache_control().max_age)?;
+        }
+        let ago = |since: &SystemTime| super::parse::now().duration_since(*since).unwrap_or_default();
+        let former: Vec<_> = self.former.iter().map(|(tag, since)| (tag, ago(since))).collect();
+        write!(f, ", former {former:?}")
+    }
 }
 
 impl Disk {

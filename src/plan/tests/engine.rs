@@ -28,6 +28,8 @@ pub(super) enum Asking {
 
 /// What a tier answers.
 pub(super) struct Answer {
+    /// The question that was put: of a shared answer that of whoever asked.
+    pub(super) asked: Asked,
     pub(super) heard: Heard,
     /// Whether the body is this request's own.
     pub(super) own: bool,
@@ -43,7 +45,7 @@ pub(super) struct Carried {
 }
 
 pub(super) trait Tiers {
-    fn answer(&mut self, asking: Asking, tier: Tier, asked: &Asked) -> Answer;
+    fn answer(&mut self, asking: Asking, tier: Tier, asked: Asked) -> Answer;
 }
 
 /// A body on its way: what it is taken for, and what it is.
@@ -70,7 +72,8 @@ pub(super) struct Engine<'a, T> {
     pub(super) tiers: &'a mut T,
     pub(super) facts: Facts,
     pub(super) flights: Vec<Flight>,
-    /// Blocks that turned out damaged when they were read.
+    /// Blocks that are damaged, and those of them that were found to be when they were read.
+    pub(super) rotten: BTreeSet<u64>,
     pub(super) damaged: BTreeSet<u64>,
     /// Every answer as it was believed.
     pub(super) log: Vec<(Asking, Told)>,
@@ -87,6 +90,7 @@ impl<'a, T: Tiers> Engine<'a, T> {
             tiers,
             facts: Facts::default(),
             flights: Vec::new(),
+            rotten: BTreeSet::new(),
             damaged: BTreeSet::new(),
             log: Vec::new(),
             latest: None,
@@ -123,11 +127,25 @@ impl<'a, T: Tiers> Engine<'a, T> {
                 let told = self.fetch(&pins, target);
                 self.facts.note_fetched(told);
             }
-            Step::Serve(serve) => return Some(End::Serve(serve)),
+            Step::Serve(serve) => return self.serve(serve),
             Step::Relay(relay) => return Some(self.relay(relay)),
             Step::Reply(reply) => return Some(End::Reply(reply)),
         }
         None
+    }
+
+    /// The first bytes are read before the head goes out: if they are not what they should be, it is decided again.
+    fn serve(&mut self, serve: Serve) -> Option<End> {
+        let Some(range) = serve.shape.body(self.read.method, serve.head.size()) else {
+            return Some(End::Serve(serve));
+        };
+        let first = range.first();
+        let index = self.terms.block_size.index_of(first);
+        let flying = self.flights.iter().any(|flight| flight.brings(serve.head.tag(), first));
+        if !flying && self.rotten.contains(&index.get()) && self.damaged.insert(index.get()) {
+            return None;
+        }
+        Some(End::Serve(serve))
     }
 
     /// The body of every answer but the latest is gone.
@@ -136,10 +154,12 @@ impl<'a, T: Tiers> Engine<'a, T> {
         let (latest, bytes) = self.latest.clone().expect("an answer");
         assert!(told.own, "a shared body is handed on: {told:?}");
         assert_eq!(told.heard, latest.heard, "the body of an earlier answer is handed on");
+        let has_a_body = told.asked.method == self.read.method || relay.not_modified;
+        assert!(has_a_body, "the answer to a HEAD is handed on to a GET: {told:?}");
         End::Relay(relay, Box::new(told), bytes)
     }
 
-    fn fetch(&mut self, pins: &[StrongETag], target: Target) -> Vec<Told> {
+    pub(super) fn fetch(&mut self, pins: &[StrongETag], target: Target) -> Vec<Told> {
         assert!(!pins.is_empty());
         let mut told = Vec::new();
         while let Some(tier) = probe(pins, &told, self.terms) {
@@ -154,14 +174,10 @@ impl<'a, T: Tiers> Engine<'a, T> {
     }
 
     fn ask(&mut self, asking: Asking, tier: Tier, asked: Asked) -> Told {
-        let answer = self.tiers.answer(asking, tier, &asked);
+        let answer = self.tiers.answer(asking, tier, asked);
+        let asked = answer.asked;
         let known = |tag: &StrongETag| self.disk.size(tag);
-        // A shared answer was admitted when it came, against the question that was put.
-        let heard = if answer.own {
-            admit(&asked, answer.heard.clone(), known)
-        } else {
-            answer.heard.clone()
-        };
+        let heard = admit(&asked, answer.heard.clone(), known);
         if heard.found().is_none() && answer.heard.found().is_some() {
             self.disk.contradicted(&heard, &answer.heard, self.now);
         }
@@ -223,7 +239,8 @@ impl<'a, T: Tiers> Engine<'a, T> {
         let current = self.disk.current == Current::Is(tag.clone());
         let head = self.disk.head(tag).filter(|_| current);
         let head = head.or(named.map(Arc::new)).or(self.disk.head(tag))?;
-        let complete = self.disk.is_complete(tag);
+        let damaged = |index: &u64| self.disk.holds(tag, *index);
+        let complete = self.disk.is_complete(tag) && !self.damaged.iter().any(damaged);
         let read = effective(self.read, &self.facts);
         let Some(range) = wanted(&read, &head, self.terms) else {
             return Some(Stored {
@@ -248,7 +265,16 @@ impl<'a, T: Tiers> Engine<'a, T> {
         let block = self.terms.block_size.range_of(index, head.size());
         let part = block.and_then(|block| block.intersect(wanted));
         let flying = |flight: &Flight| flight.tag == *head.tag() && part.is_some_and(|part| flight.range.covers(part));
+        self.is_stored(head, index) || self.flights.iter().any(flying)
+    }
+
+    pub(super) fn is_stored(&self, head: &Head, index: BlockIndex) -> bool {
         self.disk.holds(head.tag(), index.get()) && !self.damaged.contains(&index.get())
-            || self.flights.iter().any(flying)
+    }
+}
+
+impl Flight {
+    fn brings(&self, tag: &StrongETag, position: u64) -> bool {
+        self.tag == *tag && self.range.first() <= position && position <= self.range.last()
     }
 }

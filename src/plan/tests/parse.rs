@@ -191,7 +191,7 @@ fn on_disk(name: &str, words: &[&str], mut map: HeaderMap) -> OnDisk {
 }
 
 /// The parts of M-3: 100k, 100k, 50k.
-fn range_of_part(number: u64) -> ByteRange {
+pub(super) fn range_of_part(number: u64) -> ByteRange {
     let first = (number - 1) * 100 * K;
     ByteRange::new(first, (first + 100 * K).min(250 * K) - 1).unwrap()
 }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use super::disk::Disk;
 use super::engine::{Answer, Asking, End, Engine, Tiers};
 use super::parse::{K, answer, disk, method, now, request, terms};
-use crate::object::{ByteRange, Condition, Current, RangeSpec, StrongETag, Target};
+use crate::object::{ByteRange, Condition, Current, Heard, RangeSpec, StrongETag, Target};
 use crate::plan::{Asked, Shape, Terms, Tier, Trace, effective, relay_fields, reply_fields, served_fields};
 use crate::request::Read;
 
@@ -60,14 +60,21 @@ struct Script {
 }
 
 impl Tiers for Script {
-    fn answer(&mut self, asking: Asking, tier: Tier, asked: &Asked) -> Answer {
-        let seen = question(asking, tier, asked, self.numbered);
+    fn answer(&mut self, asking: Asking, tier: Tier, asked: Asked) -> Answer {
+        let seen = question(asking, tier, &asked, self.numbered);
         let line = self.lines.pop_front().unwrap_or_default();
         let (expected, said) = line.split_once(" -> ").unwrap_or((&line, ""));
         assert_eq!(seen, expected, "{}", self.name);
         let shared = said.strip_prefix("shared ");
+        let heard = answer(shared.unwrap_or(said), &asked);
+        // Of a shared answer the range is what somebody else asked for.
+        let target = match &heard {
+            Heard::Partial(_, held, _) if shared.is_some() => Target::Range(RangeSpec::Span(*held)),
+            _ => asked.target,
+        };
         Answer {
-            heard: answer(shared.unwrap_or(said), asked),
+            asked: Asked { target, ..asked },
+            heard,
             own: shared.is_none(),
             bytes: None,
         }

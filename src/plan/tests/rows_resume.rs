@@ -67,6 +67,11 @@ fn row_25_the_same_range_or_another_whole() {
         anew GET 0..64k or-whole A -> 206 A
         = 416 /250k unsatisfiable
 
+        25 the last no bytes, of the same of unknown length
+        http | | GET -0 resume A
+        anew GET 0..64k or-whole A -> 206 A 0..64k/*
+        = 416 unsatisfiable
+
         25 the last no bytes, of another
         http | | GET -0 resume A
         anew GET 0..64k or-whole A -> 200 B

@@ -122,6 +122,19 @@ fn an_error_of_one_listed_tag_outlives_the_search_for_the_others() {
         fetch@0 GET 0..128k if B -> 206 B
         = 206 B 0..100k fetched
 
+        whoever refused one may have another, wherever the search ended
+        http+1 | *A 0 | GET 0..100k pin A,B
+        fetch@0 GET 64k..128k if A -> 412
+        fetch@1 GET 64k..128k if A -> 404
+        fetch@0 GET 0..128k if B -> 206 B
+        = 206 B 0..100k fetched, current := none
+
+        a denial is final
+        http+1 | *A 0 | GET 0..100k pin A,B
+        fetch@0 GET 64k..128k if A -> 412
+        fetch@1 GET 64k..128k if A -> 403
+        = relay 403 passed-on
+
         what they come to is an error
         http+1 | *A 0 | GET 0..100k pin A,B
         fetch@0 GET 64k..128k if A -> timeout

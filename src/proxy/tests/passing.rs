@@ -245,6 +245,7 @@ async fn the_service_is_told_what_the_upstream_answered() {
         let told = told.clone();
         let answered = Some(Box::new(move |status: Option<StatusCode>| {
             told.try_send(status.map(|status| status.as_u16())).unwrap();
+            Box::pin(std::future::ready(())) as futures_util::future::BoxFuture<'static, ()>
         }) as Answered);
         Action::Pass(Box::new(PassTo {
             answered,

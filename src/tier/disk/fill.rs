@@ -4,7 +4,7 @@
 //! waits, touches a file; that is the writer's.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
 use crate::tier::store::{Claim, Fill, GaveUp, Tail};
 
+use super::budget::Budget;
 use super::format::{Sums, footer_of, sealed_len, wide};
 use super::index::Reservation;
 use super::io::File;
@@ -23,9 +24,6 @@ use super::shared::Shared;
 use super::stats::FillEnd;
 use super::tail::DiskTail;
 use super::writer::Job;
-
-/// What a chunk costs besides its bytes, so that many small ones are bounded as well.
-const CHUNK_COST: u64 = 64;
 
 /// One fill, as all who take part in it see it.
 #[derive(Debug)]
@@ -67,13 +65,6 @@ pub(super) struct Progress {
     pub(super) end: Option<FillEnd>,
 }
 
-/// Bytes that were offered to all fills and are not yet written.
-#[derive(Debug)]
-pub(super) struct Budget {
-    limit: u64,
-    used: AtomicU64,
-}
-
 /// Offers bytes; the only one who does for its fill.
 #[derive(Debug)]
 pub(super) struct DiskFill {
@@ -81,35 +72,6 @@ pub(super) struct DiskFill {
     filling: Arc<Filling>,
     offered: u64,
     finished: bool,
-}
-
-impl Budget {
-    pub(super) fn new(limit: u64) -> Self {
-        Self {
-            limit,
-            used: AtomicU64::new(0),
-        }
-    }
-
-    pub(super) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    fn take(&self, chunk: &Bytes) -> bool {
-        let cost = cost(chunk);
-        let take = |used: u64| used.checked_add(cost).filter(|used| *used <= self.limit);
-        self.used
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-            .is_ok()
-    }
-
-    pub(super) fn give_back(&self, chunk: &Bytes) {
-        self.used.fetch_sub(cost(chunk), Ordering::Relaxed);
-    }
-}
-
-fn cost(chunk: &Bytes) -> u64 {
-    wide(chunk.len()) + CHUNK_COST
 }
 
 impl Shared {
@@ -145,7 +107,7 @@ impl Shared {
         if self.health.is_full(now) {
             return Err(GaveUp::NoSpace);
         }
-        if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.used() >= self.budget.limit {
+        if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.is_spent() {
             return Err(GaveUp::OverBudget);
         }
         let hash = RevisionHash::of(revision, self.block_size);

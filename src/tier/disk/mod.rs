@@ -9,15 +9,16 @@
 //! | `name` | what files are called |
 //! | `format` | what they contain |
 //! | `io` | the system calls |
-//! | `index` | which files exist, capacity, order of eviction |
+//! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
 //! | `root`, `recover` | who may use the directory, and finding files at start |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
-//! | `fill`, `writer`, `tail` | blocks on their way in |
+//! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
 //! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
+mod budget;
 mod fill;
 mod format;
 mod health;
@@ -26,6 +27,7 @@ mod io;
 mod name;
 mod object;
 mod open;
+mod place;
 mod pool;
 mod read;
 mod recover;

@@ -74,6 +74,13 @@ impl Name {
         (self.number != RECORD).then_some((RevisionHash(self.hash), self.number))
     }
 
+    /// A number that is the same for the same name.
+    pub(super) fn group(self) -> usize {
+        let [.., last] = self.hash;
+        let [low, ..] = self.number.to_le_bytes();
+        usize::from(last ^ low)
+    }
+
     /// The directory that the file is in.
     pub(super) fn directory(self) -> String {
         self.to_string().chars().take(2).collect()

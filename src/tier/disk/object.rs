@@ -211,13 +211,12 @@ impl Shared {
                 }
                 _ => {
                     self.fault(Fault::Damaged);
-                    self.drop_file_now(name);
+                    self.drop_file(name);
                     None
                 }
             },
             Err(Errno::NOENT) => {
-                self.index.gone(name);
-                self.find(name);
+                self.reconcile(name);
                 None
             }
             Err(errno) => {
@@ -247,31 +246,31 @@ impl Shared {
 
     fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
-        match self.replace_record(name, record) {
-            Ok(size) => self.index.record(name, size),
-            Err(why) => {
-                if let Some(errno) = why {
-                    self.failed_to_write(errno);
-                }
-                // What is there now is old: after a restart, knowing nothing is better.
-                self.drop_file_now(name);
+        if let Err(why) = self.replace_record(name, record) {
+            if let Some(errno) = why {
+                self.failed_to_write(errno);
             }
+            // What is there now is old: after a restart, knowing nothing is better.
+            self.drop_file(name);
         }
     }
 
     /// `Err(None)`: it is too large to be stored.
-    fn replace_record(&self, name: Name, record: &Record) -> Result<u64, Option<Errno>> {
+    fn replace_record(&self, name: Name, record: &Record) -> Result<(), Option<Errno>> {
         let bytes = Record::encode(&record.key, &record.known).ok_or(None)?;
         let tmp = self.tmp_names.next();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
-            self.files.publish(&tmp, name)
+            self.place(&tmp, name, || {
+                self.index.record(name, wide(bytes.len()));
+                true
+            })
         });
         if written.is_err() {
             // Ignored: the next start sweeps it.
             let _ = self.files.discard(&tmp);
         }
-        written.map(|()| wide(bytes.len())).map_err(Some)
+        written.map(|_| ()).map_err(Some)
     }
 }
 

@@ -110,7 +110,7 @@ impl Shared {
         let table = block.table.get(granules.first()..).unwrap_or_default();
         if bytes.is_empty() || !Granules::verify(bytes, table) {
             self.fault(Fault::Damaged);
-            self.drop_file(block.name).await;
+            self.drop_file_soon(block.name).await;
             return Err(Miss::Damaged);
         }
         let end = end.min(granules.at + granules.length);
@@ -201,7 +201,7 @@ impl Shared {
             Ok(block) => {
                 self.health.worked();
                 if !self.index.contains(name) {
-                    self.find(name);
+                    self.reconcile(name);
                 }
                 if let Some((hash, _)) = name.as_block() {
                     self.index.proven(hash);
@@ -209,8 +209,7 @@ impl Shared {
                 Ok(Arc::new(block))
             }
             Err(NotOpen::Errno(errno)) if errno == rustix::io::Errno::NOENT => {
-                self.index.gone(name);
-                self.find(name);
+                self.reconcile(name);
                 Err(Miss::Absent)
             }
             Err(NotOpen::Errno(errno)) => {
@@ -219,41 +218,12 @@ impl Shared {
             }
             Err(NotOpen::Unreadable(why)) => {
                 self.fault(Fault::Damaged);
-                self.drop_file_now(name);
+                self.drop_file(name);
                 Err(match why {
                     Unreadable::Damaged => Miss::Damaged,
                     Unreadable::Foreign => Miss::Absent,
                 })
             }
-        }
-    }
-
-    /// Removes a file that is not what it is called.
-    async fn drop_file(self: &Arc<Self>, name: Name) {
-        self.open.remove(name);
-        self.index.gone(name);
-        let shared = Arc::clone(self);
-        // Should the device hang, the file stays, and is removed when it is read again.
-        let _ = self.wait_for_device(move || shared.drop_file_now(name)).await;
-    }
-
-    pub(super) fn drop_file_now(&self, name: Name) {
-        if let Err(errno) = self.files.remove(name)
-            && errno != rustix::io::Errno::NOENT
-        {
-            self.fault(Fault::of(errno));
-        }
-        self.index.gone(name);
-        self.find(name);
-    }
-
-    /// Takes a file into the index if there is one: it may have been published since it was found missing.
-    pub(super) fn find(&self, name: Name) {
-        if let Ok(size) = self.files.size(name)
-            && !self.index.found(name, size)
-        {
-            // Ignored: it is removed for being forgotten, and would be again when it is found the next time.
-            let _ = self.files.remove(name);
         }
     }
 }

@@ -31,26 +31,33 @@ pub(super) fn sweep(files: &dyn Files) -> Io<()> {
 
 impl Shared {
     /// Walks all directories, in the background: blocks that were not found yet are looked for when they are asked for.
+    /// Should one of them not be readable, that stays so until the next start.
     pub(super) fn walk(&self) {
+        let mut complete = true;
         for directory in (0..=u8::MAX).map(|byte| format!("{byte:02x}")) {
+            let listed = self
+                .files
+                .list(&directory, &mut |file| self.walk_file(&directory, file));
+            match listed {
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
+                Err(errno) => {
+                    self.fault(Fault::of(errno));
+                    complete = false;
+                }
+            }
             if self.jobs.is_closed() {
                 return;
             }
-            match self
-                .files
-                .list(&directory, &mut |file| self.walk_file(&directory, file))
-            {
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Err(errno) => self.fault(Fault::of(errno)),
-            }
         }
-        self.index.completed();
+        if complete {
+            self.index.completed();
+        }
     }
 
     fn walk_file(&self, directory: &str, file: &str) -> bool {
         // Foreign files are none of our business.
         if let Some(name) = Name::parse(directory, file) {
-            self.find(name);
+            self.reconcile(name);
         }
         !self.jobs.is_closed()
     }

@@ -12,13 +12,14 @@ use crate::object::{BlockSize, BlockSpan, Current, Head, Revision};
 use crate::tier::store::Miss;
 
 use super::blocking::Blocking;
-use super::fill::Budget;
+use super::budget::Budget;
 use super::health::Health;
 use super::index::{Doomed, Index};
 use super::io::Files;
 use super::name::{Name, RevisionHash};
 use super::object::Objects;
 use super::open::OpenFiles;
+use super::place::Turns;
 use super::pool::Pool;
 use super::stats::{Counters, Degraded, Fault, Label};
 use super::writer::{Jobs, TmpNames};
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) live: Arc<AtomicUsize>,
     pub(super) limits: Limits,
     pub(super) tmp_names: TmpNames,
+    pub(super) turns: Turns,
     pub(super) health: Health,
     pub(super) counters: Arc<Counters>,
     pub(super) now: Monotonic,
@@ -88,6 +90,7 @@ impl Shared {
             live: Arc::default(),
             limits,
             tmp_names: TmpNames::default(),
+            turns: Turns::default(),
             health: Health::default(),
             counters,
             now,
@@ -140,17 +143,6 @@ impl Shared {
         }
     }
 
-    fn unlink(&self, name: Name) {
-        // It may have been stored anew since.
-        if self.index.contains(name) {
-            return;
-        }
-        match self.files.remove(name) {
-            Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => self.fault(Fault::of(errno)),
-        }
-    }
-
     /// Every block of a revision that is in its directory.
     fn each_block(&self, revision: RevisionHash, mut each: impl FnMut(Name)) {
         let directory = revision.directory();
@@ -173,7 +165,7 @@ impl Shared {
         }
         let shared = Arc::clone(self);
         let sought = self.wait_for_device(move || {
-            shared.each_block(revision, |name| shared.find(name));
+            shared.each_block(revision, |name| shared.reconcile(name));
             shared.index.sought(revision);
         });
         // Without, what was found so far stands.

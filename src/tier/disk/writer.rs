@@ -126,16 +126,19 @@ impl Shared {
         let (chunks, ending) = {
             let mut queue = filling.queue.lock();
             let chunks = next_chunks(&mut queue.chunks);
-            if chunks.is_empty() && !queue.ending {
+            let nothing = chunks.is_empty() && !queue.ending;
+            // Whoever gives up now either sees that it is not scheduled, or is seen here.
+            if nothing && filling.ended().is_none() {
                 queue.scheduled = false;
                 return;
             }
             (chunks, queue.ending)
         };
-        let done = if chunks.is_empty() && ending {
-            self.publish(&filling)
-        } else {
-            self.write_chunks(&filling, &chunks)
+        let done = match chunks.is_empty() {
+            true if ending => self.publish(&filling),
+            // It was given up: the next turn cleans up.
+            true => Ok(()),
+            false => self.write_chunks(&filling, &chunks),
         };
         if let Err(why) = done {
             self.give_up(&filling, FillEnd::GaveUp(why));
@@ -187,19 +190,18 @@ impl Shared {
             return Err(GaveUp::Forgotten);
         }
         let sealed = seal(filling.range.len(), &filling.sums.lock().table(), &filling.footer);
-        let published = self.file_of(filling).and_then(|file| {
+        let enter = || {
+            filling
+                .take_reservation()
+                .is_some_and(|space| space.publish((self.now)()))
+        };
+        let placed = self.file_of(filling).and_then(|file| {
             self.write_all(&file, &[sealed], filling.range.len())?;
-            self.files.publish(&filling.tmp, filling.name)
+            self.place(&filling.tmp, filling.name, enter)
         });
-        published.map_err(|errno| self.failed_to_write(errno))?;
-        let stays = filling
-            .take_reservation()
-            .is_some_and(|space| space.publish((self.now)()));
         // What was open under this name is another file now.
         self.open.remove(filling.name);
-        if !stays {
-            // Ignored: nobody finds it, and the next start does.
-            let _ = self.files.remove(filling.name);
+        if !placed.map_err(|errno| self.failed_to_write(errno))? {
             return Err(GaveUp::Forgotten);
         }
         self.health.worked();

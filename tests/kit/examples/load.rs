@@ -3,12 +3,16 @@
 //! `load SERVER[,SERVER…] PATH RANGE CONNECTIONS SECONDS`: rounds of that many seconds, interleaved between the servers.
 //! Prints requests per second, megabytes per second and the 99th percentile of each round.
 
+#![expect(clippy::indexing_slicing, reason = "by hand")]
+#![expect(clippy::cast_possible_truncation, reason = "by hand")]
+
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 

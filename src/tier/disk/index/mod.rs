@@ -34,7 +34,7 @@ pub(super) const PAGE: u64 = 4 << 10;
 /// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
 /// count as proof that the block is popular.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// At most so many files: about 150 bytes of memory each.
+/// At most so many files: about 260 bytes of memory each.
 const MOST_FILES: u32 = 1 << 20;
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
@@ -89,6 +89,8 @@ struct State {
     ranks: Ranks,
     revisions: Revisions,
     doomed: VecDeque<Doomed>,
+    /// Files that are still there and are not to be found again, since they are to be unlinked.
+    condemned: HashSet<Name>,
     /// Forgotten before the walk was complete: their files may still be found.
     forgotten: HashSet<RevisionHash>,
     /// Revisions whose files were all found before the walk was complete.
@@ -104,6 +106,7 @@ impl Index {
             ranks: Ranks::new(pages, MOST_FILES, guess),
             revisions: Revisions::default(),
             doomed: VecDeque::new(),
+            condemned: HashSet::new(),
             forgotten: HashSet::new(),
             sought: HashSet::new(),
             closed: false,
@@ -142,7 +145,8 @@ impl Index {
     pub(super) fn may_exist(&self, name: Name) -> bool {
         let state = self.state.lock();
         let known = |(revision, _)| state.sought.contains(&revision) || state.forgotten.contains(&revision);
-        state.ranks.contains(name) || (!self.is_complete() && !name.as_block().is_some_and(known))
+        let hidden = !self.is_complete() && !state.condemned.contains(&name);
+        state.ranks.contains(name) || (hidden && !name.as_block().is_some_and(known))
     }
 
     /// Whether files of a revision may exist that are not in the index.
@@ -187,10 +191,10 @@ impl Index {
         state.ranks.touch(name, seconds(now), seconds(WINDOW));
     }
 
-    /// A file was found by its name, with its size. Returns whether it is to stay.
+    /// A file was found by its name, with its size. Returns whether it is to stay where it is.
     pub(super) fn found(&self, name: Name, size: u64) -> bool {
         let mut state = self.state.lock();
-        if state.ranks.contains(name) {
+        if state.ranks.contains(name) || state.condemned.contains(&name) {
             return true;
         }
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
@@ -213,6 +217,11 @@ impl Index {
     /// A file turned out to be gone or damaged.
     pub(super) fn gone(&self, name: Name) {
         self.state.lock().remove(name);
+    }
+
+    /// A file was unlinked, or stored anew before that.
+    pub(super) fn unlinked(&self, name: Name) {
+        self.state.lock().condemned.remove(&name);
     }
 
     /// Reserves space for a block.
@@ -292,6 +301,7 @@ impl Index {
             }
             self.counters.evicted.count(why);
             state.doomed.push_back(Doomed::File(name));
+            state.condemned.insert(name);
         }
         self.doomed.notify_one();
     }

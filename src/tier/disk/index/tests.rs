@@ -128,9 +128,14 @@ impl Model {
         let doomed: Vec<Doomed> = self.index.state.lock().doomed.drain(..).collect();
         for doomed in doomed {
             match doomed {
-                Doomed::File(name) if !self.index.contains(name) => drop(self.files.remove(&name)),
+                Doomed::File(name) => {
+                    if !self.index.contains(name) {
+                        self.files.remove(&name);
+                    }
+                    self.index.unlinked(name);
+                }
                 // Only what was never found is left, and this disk has none of that.
-                Doomed::File(_) | Doomed::Revision(_) => {}
+                Doomed::Revision(_) => {}
             }
         }
     }

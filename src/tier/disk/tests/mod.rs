@@ -8,8 +8,11 @@ mod basic;
 mod capacity;
 mod damage;
 mod faults;
+mod faulty;
 mod golden;
 mod start;
+mod together;
+mod walk;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,10 +31,11 @@ pub(super) const BLOCK: u64 = BlockSize::MIN;
 
 /// A disk in a directory of its own, with a clock that stands until it is set.
 pub(super) struct Bench {
-    _dir: TempDir,
     pub(super) disk: Option<Disk>,
     pub(super) seconds: Arc<AtomicU64>,
     pub(super) config: DiskConfig,
+    /// Goes last.
+    _dir: TempDir,
 }
 
 impl Bench {

@@ -1,0 +1,100 @@
+//! Many at once: what is read is right, and in the end the index and the directory say the same.
+
+use tokio::task::JoinSet;
+
+use super::*;
+
+const BLOCKS: u64 = 6;
+const SIZE: u64 = BLOCKS * BLOCK - 5000;
+
+/// A few hundred choices that look like chance.
+struct Choices(blake3::OutputReader);
+
+impl Choices {
+    fn of(seed: u64) -> Self {
+        Self(blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof())
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        let mut bytes = [0; 8];
+        self.0.fill(&mut bytes);
+        u64::from_le_bytes(bytes) % end
+    }
+}
+
+async fn one(disk: Arc<Disk>, seed: u64) {
+    let mut choices = Choices::of(seed);
+    for _ in 0..250 {
+        let a = revision("/a", &choices.below(4).to_string());
+        let index = BlockIndex::new(choices.below(BLOCKS));
+        let block = disk.block_size().range_of(index, ObjectSize::new(SIZE)).unwrap();
+        let first = block.first() + choices.below(block.len());
+        let range = ByteRange::new(first, block.last()).unwrap();
+        match choices.below(20) {
+            0 => disk.forget(&a),
+            1 => disk.learn(
+                &a.key,
+                Known {
+                    current: Current::Is(a.tag.clone()),
+                    former: (0..4).map(|n| (tag(&n.to_string()), SystemTime::UNIX_EPOCH)).collect(),
+                    ..Known::UNKNOWN
+                },
+            ),
+            2 => drop(disk.known(&a.key).await),
+            3..10 => {
+                let claim = if choices.below(4) == 0 {
+                    Claim::Pinned
+                } else {
+                    Claim::Current
+                };
+                let Ok(mut fill) = disk.fill(&a, &head(&a, SIZE), index, claim) else {
+                    continue;
+                };
+                let tail = fill.tail();
+                for chunk in content(&a, block).chunks(10_000) {
+                    let _ = fill.offer(&Bytes::copy_from_slice(chunk));
+                }
+                if let Ok(bytes) = tail.read(range).await {
+                    assert!(content(&a, range).starts_with(&bytes));
+                }
+                if choices.below(5) > 0 {
+                    let _ = fill.finish().await;
+                }
+            }
+            _ => {
+                if let Ok(bytes) = disk.read(&a, index, range).await {
+                    assert!(content(&a, range).starts_with(&bytes));
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_index_and_the_directory_agree() {
+    let mut bench = Bench::new(12 * (BLOCK + index::PAGE));
+    for round in 0..4 {
+        bench.reopen();
+        let disk = Arc::new(bench.disk.take().unwrap());
+        let mut tasks = JoinSet::new();
+        for task in 0..6 {
+            tasks.spawn(one(Arc::clone(&disk), round * 100 + task));
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap();
+        }
+        bench.disk = Some(Arc::into_inner(disk).unwrap());
+        bench.walked().await;
+        let stats = bench.disk().stats();
+        assert!(stats.bytes <= stats.capacity);
+        let files = || {
+            let directories = bench.list("").into_iter().filter(|name| name.len() == 2);
+            directories
+                .map(|directory| format::wide(bench.list(&directory).len()))
+                .sum::<u64>()
+        };
+        until(|| bench.disk().stats().files == files() && bench.list("tmp").is_empty()).await;
+        until(|| bench.disk().stats().backlog == 0).await;
+        assert_eq!(bench.fault(Fault::Damaged), 0);
+    }
+}

@@ -1,0 +1,138 @@
+//! What must not be stored, or cannot be blocks, is passed on and leaves nothing behind.
+
+use pinstripe_kit::origin::{Act, Resource, Rule};
+
+use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, rev};
+
+#[tokio::test]
+async fn answers_that_forbid_it_are_asked_for_every_time() {
+    let stage = Stage::start().await;
+    let fields = [
+        ("Cache-Control", "no-store"),
+        ("Cache-Control", "max-age=60, private"),
+        ("Cache-Control", "private=\"x-build\""),
+        ("Set-Cookie", "a=b"),
+        ("Vary", "User-Agent"),
+        ("Vary", "Accept-Encoding, *"),
+        ("Content-Encoding", "gzip"),
+    ];
+    for (name, value) in fields {
+        stage
+            .origin
+            .put("/o", Resource::pattern(rev(1), SIZE).field(name, value));
+        stage.origin.forget();
+        for _ in 0..2 {
+            is_part(&stage.get(&ranged(9, BLOCK + 9)).await, 1, 9, BLOCK + 9);
+            is_whole(&stage.get("GET /o").await, 1);
+            is_part(&stage.get(&pinned(1, 9, 99)).await, 1, 9, 99);
+            let head = stage.get("HEAD /o").await;
+            assert_eq!((head.status(), head.field(name)), (200, Some(value)));
+        }
+        let asked = stage.origin.requests();
+        assert_eq!(asked.len(), 8, "{name}: {value}: {asked:?}");
+        // Nothing stands in for it, either.
+        stage.origin.script(Rule::any().act(Act::status(503)));
+        assert_eq!(stage.get(&ranged(9, 99)).await.status(), 503);
+        stage.origin.repent();
+    }
+    assert_eq!(stage.sidecar.stored().await, 0);
+}
+
+#[tokio::test]
+async fn what_does_not_vary_by_what_we_ask_with_is_stored() {
+    let stage = Stage::start().await;
+    let varies = Resource::pattern(rev(1), SIZE)
+        .field("Vary", "Accept-Encoding")
+        .field("Vary", "origin");
+    stage.origin.put("/o", varies);
+    stage.fill().await;
+    let answer = stage
+        .get(&format!("{}; Accept-Encoding: gzip; Origin: http://x", ranged(0, 99)))
+        .await;
+    is_part(&answer, 1, 0, 99);
+    let asked = stage.origin.requests();
+    assert_eq!((asked.len(), asked[0].body_sent()), (1, 0));
+    assert_eq!(
+        (asked[0].field("accept-encoding"), asked[0].field("origin")),
+        (Some("identity"), None)
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_must_not_be_stored_is_passed_on() {
+    let stage = Stage::start().await;
+    for _ in 0..2 {
+        let answer = stage.get("GET /o; Cache-Control: no-store").await;
+        is_whole(&answer, 1);
+        assert_eq!(detail(&answer), "no-store");
+    }
+    assert_eq!((stage.origin.requests().len(), stage.sidecar.stored().await), (2, 0));
+}
+
+#[tokio::test]
+async fn without_a_tag_or_a_length_nothing_is_stored() {
+    let stage = Stage::start().await;
+    let cases = [
+        Rule::any().act(Act::lacks("ETag")),
+        Rule::any().act(Act::field("ETag", "W/\"x\"")),
+        Rule::any().act(Act::field("ETag", "\"not a tag")),
+        Rule::any().act(Act::edit(|reply| {
+            reply.fields.push(("ETag".into(), "\"second\"".into()))
+        })),
+        Rule::any().act(Act::Chunked),
+        Rule::any().act(Act::UntilClose),
+    ];
+    for rule in cases {
+        stage.origin.script(rule);
+        let answer = stage.get("GET /o").await;
+        assert_eq!(answer.status(), 200);
+        assert!(answer.body == bytes(1, 0..SIZE));
+        stage.origin.repent();
+    }
+    assert_eq!(stage.sidecar.stored().await, 0);
+}
+
+#[tokio::test]
+async fn a_pinned_answer_that_must_not_be_stored_is_passed_on_whole() {
+    let stage = Stage::start().await;
+    stage
+        .origin
+        .put("/o", Resource::pattern(rev(1), SIZE).field("Cache-Control", "private"));
+    for _ in 0..2 {
+        is_part(&stage.get(&pinned(1, 9, 99)).await, 1, 9, 99);
+    }
+    assert_eq!(stage.origin.requests().len(), 2);
+    // Also where some of it was stored before it said so.
+    stage.put(1);
+    stage.fill_pinned(1, 0, 99).await;
+    stage
+        .origin
+        .put("/o", Resource::pattern(rev(1), SIZE).field("Set-Cookie", "a=b"));
+    is_part(&stage.get(&pinned(1, 9, 2 * BLOCK)).await, 1, 9, 2 * BLOCK);
+    is_part(&stage.get(&ranged(9, 2 * BLOCK)).await, 1, 9, 2 * BLOCK);
+    assert_eq!(stage.sidecar.stored().await, 1);
+}
+
+#[tokio::test]
+async fn what_must_not_be_stored_fills_holes_without_being_stored() {
+    let stage = Stage::start().await;
+    for block in [1, 3] {
+        is_part(
+            &stage.get(&ranged(block * BLOCK, block * BLOCK)).await,
+            1,
+            block * BLOCK,
+            block * BLOCK,
+        );
+    }
+    stage.sidecar.has_stored(2).await;
+    stage
+        .origin
+        .script(Rule::on("/o").with("If-Match").act(Act::field("Set-Cookie", "a=b")));
+    for first in [0, BLOCK, 2 * BLOCK] {
+        is_part(&stage.get(&pinned(1, first, SIZE - 1)).await, 1, first, SIZE - 1);
+        is_part(&stage.get(&ranged(first, SIZE - 1)).await, 1, first, SIZE - 1);
+    }
+    // A discovery that has to be asked anew brings its own bytes, which may be stored.
+    is_part(&stage.get(&ranged(0, 2 * BLOCK)).await, 1, 0, 2 * BLOCK);
+    assert!(stage.origin.requests().len() < 30, "{}", stage.origin.requests().len());
+}
