@@ -132,7 +132,7 @@ impl Course {
         if let Some(last) = told.last() {
             self.note_answer(&last.heard);
         }
-        self.facts.fetched = Some(told);
+        self.facts.note_fetched(told);
     }
 
     /// Why a tier is asked, told by what is known before the first question.
@@ -221,7 +221,7 @@ impl Course {
         }
         self.let_go();
         self.in_hand = in_hand;
-        self.facts.fetched = Some(told);
+        self.facts.note_fetched(told);
         false
     }
 

@@ -23,7 +23,7 @@ pub(super) fn pinned(read: &Read, pins: &[StrongETag], facts: &Facts, terms: &Te
     };
     let held: Vec<&Stored> = facts.local.stored.iter().filter(usable).collect();
     match &facts.fetched {
-        Some(told) => after_fetch(read, pins, &held, told, facts, terms),
+        Some(told) => after_fetch(read, pins, told, facts, terms),
         None => before_fetch(read, pins, &held, terms),
     }
 }
@@ -61,14 +61,7 @@ fn before_fetch(read: &Read, pins: &[StrongETag], held: &[&Stored], terms: &Term
 }
 
 /// What the tiers' answers to a fetch come to.
-fn after_fetch(
-    read: &Read,
-    pins: &[StrongETag],
-    held: &[&Stored],
-    told: &[Told],
-    facts: &Facts,
-    terms: &Terms,
-) -> Step {
+fn after_fetch(read: &Read, pins: &[StrongETag], told: &[Told], facts: &Facts, terms: &Terms) -> Step {
     let Some(last) = told.last() else {
         return not_found(read, None);
     };
@@ -76,13 +69,12 @@ fn after_fetch(
     if served(pins_of(last), last) {
         return from_answer(read, last, Detail::Fetched, facts, terms);
     }
-    // Row 2, refused by any tier: row 3 with the other tags. It comes once, after the question for what is partly here.
-    let partly = held.iter().find(|stored| stored.some).map(|stored| stored.head.tag());
-    let was_row_2 = partly.is_some_and(|tag| pins_of(last) == [tag.clone()]);
+    // Row 2, refused by any tier: row 3 with the other tags. It comes once, since then all have been asked for. What is
+    // partly here by now does not matter: another request may have brought or lost it in the meantime.
     let asked = |tag: &&StrongETag| told.iter().any(|told| pins_of(told).contains(*tag));
     let others: Vec<StrongETag> = pins.iter().filter(|tag| !asked(tag)).cloned().collect();
     let refused = told.iter().any(|told| is_gone(&told.heard));
-    if was_row_2 && refused && !matches!(last.heard, Heard::Denied(_)) && !others.is_empty() {
+    if refused && !matches!(last.heard, Heard::Denied(_)) && !others.is_empty() {
         return Step::Fetch {
             pins: others,
             target: aligned(read.target, terms.block_size),

@@ -2,6 +2,8 @@
 //! ends.
 
 use futures_util::future::join_all;
+use pinstripe_kit::client::Download;
+use pinstripe_kit::gate::Gate;
 use pinstripe_kit::origin::{Act, Origin, Resource, Rule};
 use pinstripe_kit::pattern::Pattern;
 use pinstripe_kit::raw::{End, Wire};
@@ -35,8 +37,11 @@ fn diskless(url: &str) -> String {
 
 async fn whole_body(wire: &mut Wire, request: &str, size: u64) {
     wire.send(request).await.unwrap();
-    let head = wire.head().await.unwrap();
-    assert_eq!(head.status, 200);
+    assert_eq!(wire.head().await.unwrap().status, 200);
+    rest_of_body(wire, size).await;
+}
+
+async fn rest_of_body(wire: &mut Wire, size: u64) {
     let mut at = 0;
     while at < size {
         let (bytes, end) = wire.up_to(usize::try_from((size - at).min(1 << 20)).unwrap()).await;
@@ -150,4 +155,82 @@ async fn plain_gets_at_the_same_time_fetch_once() {
         "{sent} bytes for {size}: {}",
         origin.requests().len()
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_first_client_does_not_pace_a_fast_second_one() {
+    // More than sockets take on the way.
+    let size = 96 << 20;
+    for config in [http_config, |url: &str, _: &str| diskless(url)] {
+        let origin = origin_with(size).await;
+        let sidecar = Sidecar::start(&config(&origin.url(), "")).await;
+        let mut slow = Wire::connect(sidecar.address).await.unwrap();
+        slow.send(head(sidecar.address, "GET /x")).await.unwrap();
+        assert_eq!(slow.head().await.unwrap().status, 200);
+        let mut fast = Wire::connect(sidecar.address).await.unwrap();
+        whole_body(&mut fast, &head(sidecar.address, "GET /x"), size).await;
+        // The slow one goes on where it was, and gets the same.
+        rest_of_body(&mut slow, size).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_leaves_takes_nothing_from_those_who_stay() {
+    let size = 4 << 20;
+    let origin = origin_with(size).await;
+    let gate = Gate::closed();
+    let at = size / 2 + 1000;
+    origin.script(Rule::on("/x").act(Act::Stall { at, gate: gate.clone() }));
+    let sidecar = Sidecar::start(&http_config(&origin.url(), "")).await;
+    let request = head(sidecar.address, "GET /x");
+    let mut first = Wire::connect(sidecar.address).await.unwrap();
+    first.send(&request).await.unwrap();
+    assert_eq!(first.head().await.unwrap().status, 200);
+    gate.waiting(1).await;
+    let mut second = Wire::connect(sidecar.address).await.unwrap();
+    second.send(&request).await.unwrap();
+    assert_eq!(second.head().await.unwrap().status, 200);
+    first.reset().unwrap();
+    gate.open();
+    rest_of_body(&mut second, size).await;
+    let bodies = origin.requests().into_iter().filter(|request| request.body_sent() > 0);
+    assert_eq!(bodies.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_takes_little_does_not_slow_a_download_down() {
+    let size = 64 << 20;
+    let origin = origin_with(size).await;
+    let config = http_config(&origin.url(), "") + "limits: { fills: 1MiB }\n";
+    let sidecar = Sidecar::start(&config).await;
+    for connections in [1, 8] {
+        let outcome = Download {
+            connections,
+            ..Download::new([sidecar.address], "/x", 7)
+        }
+        .run()
+        .await;
+        assert_eq!(outcome.verified, Ok(Some(1)), "{outcome:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_origin_that_ignores_ranges_is_asked_for_its_bytes_once() {
+    let size = 256 * BLOCK;
+    let origin = origin_with(size).await;
+    origin.script(Rule::on("/x").act(Act::Ignore("Range".parse().unwrap())));
+    let sidecar = Sidecar::start(&http_config(&origin.url(), "")).await;
+    let sidecar = &sidecar;
+    join_all((0..50).map(|reader| async move {
+        // Scattered, and none at a border.
+        let first = (reader * 37 % 50) * (size / 50) + reader;
+        let answer = sidecar
+            .get(&format!("GET /x; Range: bytes={first}-{}", first + 99_999))
+            .await;
+        assert_eq!((answer.status(), answer.end), (206, End::Complete), "{:?}", answer.head);
+        ONE.verify(first, &answer.body).unwrap();
+    }))
+    .await;
+    let sent: u64 = origin.requests().iter().map(|request| request.body_sent()).sum();
+    assert!(sent <= size, "{sent} bytes for {size}");
 }
