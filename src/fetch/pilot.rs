@@ -59,6 +59,8 @@ pub(crate) struct Pilot {
     /// The block being filled, if its bytes have come from its first on.
     fill: Option<(BlockIndex, Box<dyn Fill>)>,
     position: u64,
+    /// Whether anyone read when the bytes at hand came: who has had the last of them is gone before they are filled.
+    wanted: bool,
 }
 
 impl Pilot {
@@ -73,6 +75,7 @@ impl Pilot {
             claimed,
             fill: None,
             position,
+            wanted: true,
         }
     }
 
@@ -189,6 +192,7 @@ impl Pilot {
     fn accept(&mut self, mut bytes: Bytes) {
         let left = self.course.range.end().saturating_sub(self.position);
         bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        self.wanted = self.flight.has_readers();
         self.flight_push(&bytes);
         while !bytes.is_empty() {
             let piece = self.next_piece(&mut bytes);
@@ -241,7 +245,7 @@ impl Pilot {
         let block = self.route.terms.block_size.range_of(index, self.course.head.size());
         let whole = block.is_some_and(|block| self.course.range.covers(block));
         // A block that was begun is finished without readers, for those to come; it is not worth beginning another.
-        let wanted = self.flight.has_readers() && self.claimed.contains(&index);
+        let wanted = self.wanted && self.claimed.contains(&index);
         if !whole || !self.route.keeps || !wanted {
             return;
         }

@@ -6,7 +6,7 @@ use pinstripe_kit::origin::{Origin, Resource};
 use crate::stage::{BLOCK, SIZE, config, is_part, is_whole, pinned, ranged, rev};
 use crate::support::Sidecar;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_of_sidecars_is_no_loop_but_a_circle_is() {
     let origin = Origin::start().await.unwrap();
     origin.put("/o", Resource::pattern(rev(1), SIZE));
@@ -27,7 +27,7 @@ async fn a_chain_of_sidecars_is_no_loop_but_a_circle_is() {
     assert_eq!(back.status(), 508, "{via}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fallback_behind_is_told_as_one_and_teaches_nothing() {
     let origin = Origin::start().await.unwrap();
     origin.put("/o", Resource::pattern(rev(1), SIZE));
@@ -54,7 +54,7 @@ async fn a_fallback_behind_is_told_as_one_and_teaches_nothing() {
     assert_eq!(near.get(&ranged(0, 9)).await.status(), 502);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_discovery_through_two_reaches_the_authority_and_a_pin_the_nearest_who_has_it() {
     let origin = Origin::start().await.unwrap();
     origin.put("/o", Resource::pattern(rev(1), SIZE));

@@ -20,7 +20,7 @@ fn is_aborted(answer: &Answer, n: u32) {
     assert!(length < SIZE && answer.body == bytes(n, 0..length));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rest_is_asked_for_with_the_tag() {
     for how in [Ending::Fin, Ending::Rst] {
         for request in [ranged(0, SIZE - 1), "GET /o".to_owned(), pinned(1, 0, SIZE - 1)] {
@@ -50,7 +50,7 @@ async fn the_rest_is_asked_for_with_the_tag() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_cuts_are_survived_and_a_fourth_is_an_abort() {
     let cuts = |n| {
         Rule::any().times(n).act(Act::Cut {
@@ -68,7 +68,7 @@ async fn three_cuts_are_survived_and_a_fourth_is_an_abort() {
     assert_eq!((answer.body.len(), stage.origin.requests().len()), (4000, 4));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revision_that_changes_in_between_is_never_finished() {
     for request in [ranged(0, SIZE - 1), "GET /o".to_owned(), pinned(1, 0, SIZE - 1)] {
         let stage = Stage::start().await;
@@ -92,7 +92,7 @@ async fn a_revision_that_changes_in_between_is_never_finished() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_where_the_pin_is_ignored() {
     let stage = Stage::start().await;
     let gate = Gate::closed();
@@ -114,7 +114,7 @@ async fn the_same_where_the_pin_is_ignored() {
     is_aborted(&asked.answer().await, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_strong_tag_there_is_no_rest_to_ask_for() {
     let stage = Stage::start().await;
     for request in ["GET /o".to_owned(), ranged(0, SIZE - 1)] {
@@ -138,7 +138,7 @@ async fn without_a_strong_tag_there_is_no_rest_to_ask_for() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_blocks_that_came_whole_are_kept() {
     let stage = Stage::start().await;
     stage.origin.script(Rule::any().times(1).act(Act::Cut {
@@ -153,7 +153,7 @@ async fn only_blocks_that_came_whole_are_kept() {
     assert_eq!(stage.get(&pinned(1, 2 * BLOCK, 2 * BLOCK)).await.status(), 503);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_stands_still_is_a_cut() {
     let stage = Stage::with(", timeouts: { idle: 300ms }", "").await;
     let gate = Gate::closed();
@@ -164,7 +164,7 @@ async fn a_body_that_stands_still_is_a_cut() {
     assert_eq!(stage.origin.requests().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_who_follow_a_cut_body_get_all_of_it() {
     let stage = Stage::start().await;
     let gate = Gate::closed();

@@ -5,7 +5,7 @@ use pinstripe_kit::origin::{Act, Resource, Rule};
 
 use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, parameter, ranged, rev, tag};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validated_discovery_sends_local_bytes_and_fetches_none() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -21,7 +21,7 @@ async fn a_validated_discovery_sends_local_bytes_and_fetches_none() {
     assert_eq!(asked[0].body_sent(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_validated_discovery_lacks_is_fetched_by_its_pin() {
     let stage = Stage::start().await;
     stage.fill_pinned(1, 0, 99).await;
@@ -43,7 +43,7 @@ async fn what_a_validated_discovery_lacks_is_fetched_by_its_pin() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_revision_is_told_at_once_and_brings_its_own_bytes() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -53,7 +53,7 @@ async fn a_new_revision_is_told_at_once_and_brings_its_own_bytes() {
     assert_eq!(stage.origin.requests().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_304_that_names_another_tag_is_asked_anew_without_a_condition() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -67,7 +67,7 @@ async fn a_304_that_names_another_tag_is_asked_anew_without_a_condition() {
     assert_eq!(asked[1].field("if-none-match"), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirmed_revision_that_is_gone_a_moment_later_is_asked_anew() {
     let stage = Stage::start().await;
     let first = stage.get(&ranged(0, 99)).await;
@@ -92,7 +92,7 @@ async fn a_confirmed_revision_that_is_gone_a_moment_later_is_asked_anew() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignored_range_is_sliced_and_fetched_once_for_all_who_wait() {
     let stage = Stage::start().await;
     let told = Gate::closed();
@@ -118,7 +118,7 @@ async fn an_ignored_range_is_sliced_and_fetched_once_for_all_who_wait() {
     assert_eq!(stage.origin.requests().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignored_range_that_lies_outside_is_416() {
     let stage = Stage::start().await;
     stage
@@ -129,7 +129,7 @@ async fn an_ignored_range_that_lies_outside_is_416() {
     assert_eq!(answer.field("content-range"), Some(&*format!("bytes */{SIZE}")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignored_range_without_a_length_is_passed_on_whole() {
     let stage = Stage::start().await;
     let rule = Rule::on("/o").act(Act::Ignore(http::header::RANGE)).act(Act::Chunked);
@@ -140,7 +140,7 @@ async fn an_ignored_range_without_a_length_is_passed_on_whole() {
     assert_eq!(stage.sidecar.stored().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_weak_tag_is_passed_on_and_what_was_current_is_forgotten() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -165,7 +165,7 @@ async fn a_weak_tag_is_passed_on_and_what_was_current_is_forgotten() {
     assert_eq!(stage.sidecar.stored().await, 5);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_outside_is_416_with_the_length_wherever_it_is_learnt() {
     let stage = Stage::start().await;
     let beyond = format!("GET /o; Range: bytes={}-", 6 * BLOCK);
@@ -186,7 +186,7 @@ async fn a_range_outside_is_416_with_the_length_wherever_it_is_learnt() {
     assert_eq!((answer.status(), answer.field("content-range")), (416, Some(&*length)));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_object_has_no_ranges() {
     let stage = Stage::start().await;
     stage.origin.put("/e", Resource::bytes("").tag("\"e\""));
@@ -215,7 +215,7 @@ async fn an_empty_object_has_no_ranges() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_asks_without_a_condition_and_its_fields_are_the_new_ones() {
     let stage = Stage::start().await;
     stage.fill().await;

@@ -30,7 +30,7 @@ fn troubles() -> Vec<(Act, u16)> {
     troubles
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_trouble_a_complete_revision_stands_in_and_says_so() {
     let stage = Stage::with(HASTY, "").await;
     stage.fill().await;
@@ -46,7 +46,7 @@ async fn in_trouble_a_complete_revision_stands_in_and_says_so() {
     assert_eq!(stage.sidecar.count(FALLBACKS).await, 19);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn in_trouble_an_incomplete_revision_stands_in_for_nothing() {
     let stage = Stage::with(HASTY, "").await;
     is_part(&stage.get(&ranged(0, 3 * BLOCK)).await, 1, 0, 3 * BLOCK);
@@ -68,7 +68,7 @@ async fn in_trouble_an_incomplete_revision_stands_in_for_nothing() {
     assert_eq!(stage.sidecar.count(FALLBACKS).await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn retry_after_is_told_in_either_form() {
     let stage = Stage::start().await;
     let seconds = Act::answer(429, &[("Retry-After", "7")], "");
@@ -86,7 +86,7 @@ async fn retry_after_is_told_in_either_form() {
     assert!(answer.status() == 503 && (99..=100).contains(&seconds), "{seconds}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_stale_answer_where_the_origin_forbids_it() {
     let stage = Stage::start().await;
     for bar in ["must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=0"] {
@@ -107,7 +107,7 @@ async fn no_stale_answer_where_the_origin_forbids_it() {
     is_fallback(&stage.get(&ranged(0, 99)).await);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_404_of_an_origin_is_never_hidden_but_pins_go_on() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -130,7 +130,7 @@ async fn the_404_of_an_origin_is_never_hidden_but_pins_go_on() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_404_of_a_cache_is_a_miss() {
     let stage = Stage::with(", role: cache", "").await;
     is_part(&stage.get(&ranged(0, 99)).await, 1, 0, 99);
@@ -147,7 +147,7 @@ async fn the_404_of_a_cache_is_a_miss() {
     assert_eq!(stage.get("GET /none; Range: bytes=0-9").await.status(), 404);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_of_the_client_is_never_masked() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -172,7 +172,7 @@ async fn a_refusal_of_the_client_is_never_masked() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_statuses_are_passed_on_and_teach_nothing() {
     let stage = Stage::start().await;
     stage.fill().await;

@@ -15,7 +15,7 @@ async fn send(sidecar: &Sidecar, line: &str, fields: &str, body: &[u8]) -> Answe
         .unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn other_methods_are_passed_on_with_their_bodies() {
     let stage = Stage::start().await;
     for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND", "PURGE"] {
@@ -33,7 +33,7 @@ async fn other_methods_are_passed_on_with_their_bodies() {
     assert!(asked.field("via").is_some() && asked.field("range").is_none());
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bodies_are_streamed() {
     let stage = Stage::start().await;
     let large = bytes(1, 0..3 << 20);
@@ -84,7 +84,7 @@ async fn put(stage: &Stage) -> u16 {
         .status()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_write_that_may_have_happened_the_authority_is_asked() {
     let stage = Stage::start().await;
     for written in [200, 201, 204, 303, 502, 504] {
@@ -110,7 +110,7 @@ async fn after_a_write_that_may_have_happened_the_authority_is_asked() {
     is_part(&stage.get(&pinned(1, 0, 9)).await, 1, 0, 9);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_was_refused_changes_nothing() {
     let stage = Stage::start().await;
     fresh(&stage).await;
@@ -132,7 +132,7 @@ async fn a_write_that_was_refused_changes_nothing() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_to_a_question_before_a_write_moves_nothing() {
     let stage = Stage::start().await;
     stage.origin.put(
@@ -154,7 +154,7 @@ async fn an_answer_to_a_question_before_a_write_moves_nothing() {
     is_whole(&stage.get("GET /o").await, 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_safe_to_repeat_is_sent_once() {
     let stage = Stage::start().await;
     for _ in 0..3 {
@@ -167,7 +167,7 @@ async fn what_is_not_safe_to_repeat_is_sent_once() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_with_credentials_are_passed_on_unless_the_route_shares() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -205,7 +205,7 @@ async fn requests_with_credentials_are_passed_on_unless_the_route_shares() {
     assert_eq!((asked.len(), asked[0].field("authorization")), (1, Some("Bearer x")));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_that_are_the_origins_to_answer_are_passed_on() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -231,7 +231,7 @@ async fn reads_that_are_the_origins_to_answer_are_passed_on() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pin_holds_for_what_is_passed_on_too() {
     let stage = Stage::start().await;
     stage.put(2);
@@ -249,7 +249,7 @@ async fn a_pin_holds_for_what_is_passed_on_too() {
     assert_eq!(stage.get(&with(1)).await.status(), 404);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_of_a_connection_is_passed_on() {
     let stage = Stage::start().await;
     let fields = "Connection: x-hop, close\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: h2c\r\nContent-Length: 0\r\n";
@@ -275,7 +275,7 @@ async fn nothing_of_a_connection_is_passed_on() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_origin_that_is_not_there_is_said_to_be() {
     let origin = Origin::start().await.unwrap();
     let sidecar = Sidecar::start(&config(&origin.url(), "", "")).await;

@@ -10,7 +10,7 @@ use pinstripe_kit::raw::{End, Wire};
 use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, parameter, pinned, ranged, tag};
 use crate::support::head;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_here_is_served_without_a_question() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -63,7 +63,7 @@ async fn what_is_here_is_served_without_a_question() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_wants_only_the_head() {
     let stage = Stage::start().await;
     stage.fill_pinned(1, 0, 99).await;
@@ -82,7 +82,7 @@ async fn a_head_wants_only_the_head() {
     assert_eq!((answer.status(), answer.field("etag")), (200, Some(&*tag(2))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_missing_is_asked_for_once_and_joined() {
     let stage = Stage::start().await;
     stage.fill_pinned(1, 0, 99).await;
@@ -114,7 +114,7 @@ async fn what_is_missing_is_asked_for_once_and_joined() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_412_to_what_is_missing_leaves_the_other_tags() {
     let stage = Stage::start().await;
     stage.fill_pinned(1, 0, 99).await;
@@ -130,7 +130,7 @@ async fn a_412_to_what_is_missing_leaves_the_other_tags() {
     is_part(&stage.get(&both(0, 99)).await, 1, 0, 99);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_tags_that_are_partly_here_and_both_gone_are_412() {
     let stage = Stage::start().await;
     stage.fill_pinned(1, 0, 99).await;
@@ -144,7 +144,7 @@ async fn two_tags_that_are_partly_here_and_both_gone_are_412() {
     assert!(stage.origin.requests().len() <= 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_server_that_ignores_the_pin_no_other_byte_is_passed_on() {
     let stage = Stage::start().await;
     stage.put(2);
@@ -175,7 +175,7 @@ async fn of_a_server_that_ignores_the_pin_no_other_byte_is_passed_on() {
     assert_eq!(stage.sidecar.stored().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ignored_range_is_sliced() {
     let stage = Stage::start().await;
     stage.origin.script(Rule::on("/o").act(Act::Ignore(RANGE)));
@@ -189,7 +189,7 @@ async fn an_ignored_range_is_sliced() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_416_tells_a_length_only_if_it_is_the_pinned_revisions() {
     let stage = Stage::start().await;
     let beyond = |n| pinned(n, 9 * BLOCK, 9 * BLOCK);
@@ -203,7 +203,7 @@ async fn a_416_tells_a_length_only_if_it_is_the_pinned_revisions() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn absence_is_404_unless_another_revision_is_known() {
     let stage = Stage::with(", role: cache", "").await;
     stage.fill().await;
@@ -223,7 +223,7 @@ async fn absence_is_404_unless_another_revision_is_known() {
     is_part(&stage.get(&pinned(1, 0, 99)).await, 1, 0, 99);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_is_never_told_as_404_or_412() {
     let stage = Stage::with(", timeouts: { first_byte: 300ms }", "").await;
     stage.fill().await;
@@ -242,7 +242,7 @@ async fn an_error_is_never_told_as_404_or_412() {
     assert_eq!(stage.get(&pinned(2, 0, 99)).await.status(), 502);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_former_revision_answers_pins_for_its_grace_and_no_longer() {
     let stage = Stage::with("", ", grace: 10m").await;
     stage.fill().await;

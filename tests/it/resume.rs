@@ -13,7 +13,7 @@ fn from(n: u32, first: u64) -> String {
     format!("GET /o; Range: bytes={first}-; If-Range: {}", tag(n))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_here_is_served_without_a_question() {
     let stage = Stage::with("", ", grace: 10m").await;
     stage.fill().await;
@@ -37,7 +37,7 @@ async fn what_is_here_is_served_without_a_question() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_here_is_asked_for_with_the_tag() {
     let stage = Stage::start().await;
     is_part(&stage.get(&from(1, BLOCK + 5)).await, 1, BLOCK + 5, SIZE - 1);
@@ -50,7 +50,7 @@ async fn what_is_not_here_is_asked_for_with_the_tag() {
     assert_eq!(stage.origin.requests()[0].field("if-none-match"), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_no_cache_it_is_asked_for_in_any_case() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -59,7 +59,7 @@ async fn with_no_cache_it_is_asked_for_in_any_case() {
     assert_eq!(stage.origin.requests()[0].field("cache-control"), Some("no-cache"));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_revision_comes_whole_and_is_current() {
     let stage = Stage::start().await;
     stage.put(2);
@@ -71,7 +71,7 @@ async fn another_revision_comes_whole_and_is_current() {
     is_part(&stage.get(&ranged(0, 9)).await, 2, 0, 9);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_a_server_that_ignores_if_range_no_part_is_believed() {
     let lies = [
         Act::field("X", "other"),
@@ -90,7 +90,7 @@ async fn of_a_server_that_ignores_if_range_no_part_is_believed() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_is_told_and_not_hidden_by_a_stale_whole() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -109,7 +109,7 @@ async fn an_error_is_told_and_not_hidden_by_a_stale_whole() {
     assert_eq!(only.status(), 504);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn conditions_that_are_none_are_whole_downloads() {
     let stage = Stage::start().await;
     stage.origin.put(
@@ -137,7 +137,7 @@ async fn conditions_that_are_none_are_whole_downloads() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_date_is_the_origins_to_judge() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -157,7 +157,7 @@ async fn a_date_is_the_origins_to_judge() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s3_is_asked_by_if_match_and_then_plainly() {
     let server = S3Server::start().await.unwrap();
     let old = server.put_pattern("bucket", "o", rev(1), SIZE);

@@ -26,7 +26,7 @@ pub(crate) fn is_xml(answer: &Answer, status: u16, code: &str) {
     assert!(body.contains(&format!("<Code>{code}</Code>")), "{body}");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_head_with_a_range_is_told_the_range_and_sent_nothing() {
     let (server, sidecar) = server().await;
     let length = SIZE.to_string();
@@ -52,7 +52,7 @@ async fn a_head_with_a_range_is_told_the_range_and_sent_nothing() {
     assert_eq!(server.counters().snapshot().body_bytes, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_object_is_known_by_its_416() {
     let (server, sidecar) = server().await;
     server.put_bytes("bucket", "e", "");
@@ -68,7 +68,7 @@ async fn an_empty_object_is_known_by_its_416() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn errors_are_xml_and_nothing_to_a_head() {
     let (server, sidecar) = server().await;
     is_xml(&sidecar.get("GET /a/none").await, 404, "NoSuchKey");
@@ -98,7 +98,7 @@ async fn errors_are_xml_and_nothing_to_a_head() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_reads_are_answered() {
     let (server, sidecar) = server().await;
     for request in [
@@ -136,7 +136,7 @@ async fn only_reads_are_answered() {
     assert_eq!(server.counters().snapshot().requests(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn conditions_are_compared_with_what_is_served() {
     let (server, sidecar) = server().await;
     let one = tag(1);
@@ -174,7 +174,7 @@ async fn conditions_are_compared_with_what_is_served() {
     assert_eq!(sidecar.get("GET /a/none; If-Match: *").await.status(), 404);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_is_an_object_of_its_own() {
     let options = S3Options {
         store: Store::new(true),
@@ -198,7 +198,7 @@ async fn a_version_is_an_object_of_its_own() {
     is_xml(&sidecar.get("GET /a/o?versionId=none").await, 404, "NoSuchVersion");
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_stored_with_an_object_is_told_with_it() {
     let (server, sidecar) = server().await;
     let object = Object::pattern(rev(1), SIZE)
@@ -212,12 +212,13 @@ async fn what_was_stored_with_an_object_is_told_with_it() {
         let told = [answer.field("x-amz-meta-build"), answer.field("content-encoding")];
         assert_eq!(told, [Some("7"), Some("gzip")]);
         assert!(answer.field("x-amz-request-id").is_none() && answer.field("server").is_none());
+        sidecar.has_stored(1).await;
     }
     server.counters().idle().await;
     assert_eq!(server.counters().snapshot().requests(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unquoted_tag_is_the_same_as_its_quoted_form() {
     let stage = Stage::start().await;
     let bare = tag(1).trim_matches('"').to_owned();

@@ -6,7 +6,7 @@ use pinstripe_kit::s3::Object;
 use crate::s3_dialect::{is_xml, server};
 use crate::stage::{Stage, bytes, detail, is_part, is_whole, rev};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_are_asked_by_number_and_then_known() {
     let (server, sidecar) = server().await;
     // Blocks of 1 MiB: parts 1 and 3 are blocks, what lies between two parts is not.
@@ -63,7 +63,7 @@ async fn parts_are_asked_by_number_and_then_known() {
     assert_eq!((head.field("x-amz-mp-parts-count"), head.body.len()), (Some("6"), 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parts_own_tag_names_no_revision() {
     let stage = Stage::with("", ", dialect: s3").await;
     is_whole(&stage.get("GET /o").await, 1);

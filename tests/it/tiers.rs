@@ -46,7 +46,7 @@ routes:
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_discovery_asks_the_deepest_and_a_pin_the_nearest() {
     let tiers = Tiers::with(Some(1), Some(2), "origin").await;
     is_part(&tiers.sidecar.get(&ranged(0, 9)).await, 2, 0, 9);
@@ -68,7 +68,7 @@ async fn a_discovery_asks_the_deepest_and_a_pin_the_nearest() {
     is_part(&tiers.sidecar.get(&ranged(0, 9)).await, 2, 0, 9);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pin_is_asked_for_until_a_tier_has_it() {
     let refusals = [
         Act::status(404),
@@ -91,7 +91,7 @@ async fn a_pin_is_asked_for_until_a_tier_has_it() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn when_nobody_has_it_the_truth_is_told() {
     let cases = [
         // near, deep, role, expected
@@ -122,7 +122,7 @@ async fn when_nobody_has_it_the_truth_is_told() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_discovery_falls_back_from_near_to_deep() {
     let tiers = Tiers::with(Some(1), Some(1), "origin").await;
     tiers.deep.script(Rule::any().act(Act::status(503)));

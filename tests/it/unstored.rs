@@ -4,7 +4,7 @@ use pinstripe_kit::origin::{Act, Resource, Rule};
 
 use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, rev};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_forbid_it_are_asked_for_every_time() {
     let stage = Stage::start().await;
     let fields = [
@@ -38,7 +38,7 @@ async fn answers_that_forbid_it_are_asked_for_every_time() {
     assert_eq!(stage.sidecar.stored().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_vary_by_what_we_ask_with_is_stored() {
     let stage = Stage::start().await;
     let varies = Resource::pattern(rev(1), SIZE)
@@ -58,7 +58,7 @@ async fn what_does_not_vary_by_what_we_ask_with_is_stored() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_that_must_not_be_stored_is_passed_on() {
     let stage = Stage::start().await;
     for _ in 0..2 {
@@ -69,7 +69,7 @@ async fn a_request_that_must_not_be_stored_is_passed_on() {
     assert_eq!((stage.origin.requests().len(), stage.sidecar.stored().await), (2, 0));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_tag_or_a_length_nothing_is_stored() {
     let stage = Stage::start().await;
     let cases = [
@@ -92,7 +92,7 @@ async fn without_a_tag_or_a_length_nothing_is_stored() {
     assert_eq!(stage.sidecar.stored().await, 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pinned_answer_that_must_not_be_stored_is_passed_on_whole() {
     let stage = Stage::start().await;
     stage
@@ -113,7 +113,7 @@ async fn a_pinned_answer_that_must_not_be_stored_is_passed_on_whole() {
     assert_eq!(stage.sidecar.stored().await, 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_must_not_be_stored_fills_holes_without_being_stored() {
     let stage = Stage::start().await;
     for block in [1, 3] {

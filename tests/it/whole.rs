@@ -22,7 +22,7 @@ fn controlled(n: u32, control: &str) -> Resource {
     Resource::pattern(rev(n), SIZE).field("Cache-Control", control)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_fresh_is_served_without_a_question_until_it_is_not() {
     let stage = stored_with("max-age=60").await;
     let begun = stage.clock.now();
@@ -46,7 +46,7 @@ async fn what_is_fresh_is_served_without_a_question_until_it_is_not() {
     assert_eq!(asked[0].field("cache-control"), None);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirmation_makes_fresh_again() {
     let stage = stored_with("max-age=60").await;
     let begun = stage.clock.now();
@@ -60,7 +60,7 @@ async fn a_confirmation_makes_fresh_again() {
     assert_eq!(stage.origin.requests().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_fresh_by_a_guess() {
     let stage = Stage::start().await;
     let old = stage.clock.now() - secs(400 * 24 * 3600);
@@ -74,7 +74,7 @@ async fn nothing_is_fresh_by_a_guess() {
     assert_eq!(stage.origin.requests().len(), 2);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn directives_of_the_client_are_heard() {
     let stage = stored_with("max-age=60").await;
     stage.clock.set(stage.clock.now() + secs(10));
@@ -93,7 +93,7 @@ async fn directives_of_the_client_are_heard() {
     assert_eq!(stage.origin.requests().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_if_cached_asks_nobody() {
     let stage = stored_with("max-age=60").await;
     stage.clock.set(stage.clock.now() + secs(61));
@@ -110,7 +110,7 @@ async fn only_if_cached_asks_nobody() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clients_validators_are_ours_to_compare() {
     let stage = stored_with("max-age=60").await;
     let modified = stage.get("HEAD /o").await.field("last-modified").unwrap().to_owned();
@@ -155,7 +155,7 @@ async fn the_clients_validators_are_ours_to_compare() {
     assert!(asked.iter().all(|asked| asked.field("if-modified-since").is_none()));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_revision_replaces_the_former() {
     let stage = Stage::start().await;
     stage.fill().await;
@@ -164,7 +164,7 @@ async fn a_new_revision_replaces_the_former() {
     assert_eq!(stage.origin.requests().len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_partly_here_is_confirmed_and_joined() {
     let stage = Stage::start().await;
     for block in [0, 2] {
@@ -187,7 +187,7 @@ async fn what_is_partly_here_is_confirmed_and_joined() {
     assert!(asked[0].body_sent() == 0 && asked[1..].iter().all(|a| a.field("if-match") == Some(&*tag(1))));
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_confirmed_revision_that_is_gone_is_asked_for_plainly() {
     let stage = Stage::start().await;
     is_part(&stage.get(&ranged(0, 0)).await, 1, 0, 0);
@@ -197,7 +197,7 @@ async fn a_confirmed_revision_that_is_gone_is_asked_for_plainly() {
     assert_eq!(stage.origin.requests().len(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stale_answers_in_trouble_are_those_that_the_rfcs_allow() {
     let cases = [
         ("max-age=1", "GET /o", 503),
@@ -230,7 +230,7 @@ async fn stale_answers_in_trouble_are_those_that_the_rfcs_allow() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_incomplete_revision_is_no_stale_answer() {
     let stage = Stage::start().await;
     stage.origin.put("/o", controlled(1, "max-age=60, stale-if-error=60"));
@@ -240,7 +240,7 @@ async fn an_incomplete_revision_is_no_stale_answer() {
     is_part(&stage.get(&pinned(1, 0, 3 * BLOCK)).await, 1, 0, 3 * BLOCK);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_that_says_nothing_is_ignored() {
     let stage = stored_with("max-age=60").await;
     for range in ["bytes=9-3", "items=0-9", "bytes=", "bytes=0-9,,x", "bytes=0-,1-,2-"] {
