@@ -155,7 +155,7 @@ async fn of_an_http_authority() {
 async fn of_an_authority_that_answers_with_errors() {
     let origin = Origin::start().await.unwrap();
     put_all(&origin);
-    let config = http_config(&origin.url(), "").replace("GiB, block", "GiB, block");
+    let config = http_config(&origin.url(), "");
     let sidecar = Sidecar::start(&config).await;
     prime(sidecar.address, "/").await;
     let sidecar = restarted(sidecar, &config).await;

@@ -119,7 +119,6 @@ fn take_runs(from: &mut Reader<'_>) -> Option<Parts> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::object::TakenFrom;
     use std::time::{Duration, SystemTime};
 
     fn head(fields: &[(&'static str, &str)], parts: Parts) -> Head {
@@ -129,7 +128,7 @@ mod tests {
         }
         let received = SystemTime::UNIX_EPOCH + Duration::new(1_700_000_000, 123_456_789);
         let tag = StrongETag::parse(b"\"x\"").unwrap();
-        Head::new(tag, ObjectSize::new(1 << 40), &map, received, TakenFrom::Whole).with_parts(parts)
+        Head::restore(tag, ObjectSize::new(1 << 40), map, received, parts)
     }
 
     fn through(head: &Head) -> Option<Head> {

@@ -184,12 +184,14 @@ pub(super) fn head(revision: &Revision, size: u64) -> Arc<Head> {
     fields.insert("content-type", "application/zip".parse().unwrap());
     let received = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
     let size = ObjectSize::new(size);
-    Arc::new(Head::new(
-        revision.tag.clone(),
+    // As stored, and thus without what a head that comes from an answer is given.
+    let tag = revision.tag.clone();
+    Arc::new(Head::restore(
+        tag,
         size,
-        &fields,
+        fields,
         received,
-        TakenFrom::Whole,
+        crate::object::Parts::default(),
     ))
 }
 
