@@ -65,11 +65,11 @@ pub(super) const BODY_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(60), MIL
 /// Requests beyond wait for nothing: they are told 503 at once.
 pub(super) const REQUESTS: Bounds<Count> = bounds(Count::of(8192), Count::of(1), Count::of(1_000_000));
 /// One read takes up to 1 MiB, so less would let nobody read.
-pub(super) const READ_BUFFERS: Bounds<Size> = bounds(Size::mib(32), Size::mib(1), Size::gib(64));
+pub(super) const READ_BUFFERS: Bounds<Size> = bounds(Size::mib(16), Size::mib(1), Size::gib(64));
 /// What a follower may lag behind before it reads the fill's file.
 pub(super) const WINDOW: Bounds<Size> = bounds(Size::kib(256), Size::kib(64), Size::mib(64));
 /// Beyond it fills are given up, never downloads.
-pub(super) const FILLS: Bounds<Size> = bounds(Size::mib(32), Size::mib(1), Size::gib(64));
+pub(super) const FILLS: Bounds<Size> = bounds(Size::mib(16), Size::mib(1), Size::gib(64));
 
 /// Half of the 8 MiB that most clients ask for in one range.
 pub(super) const BLOCK_SIZE: Size = Size::mib(4);
