@@ -61,6 +61,9 @@ pub(crate) struct Pilot {
     position: u64,
     /// Whether anyone read when the bytes at hand came: who has had the last of them is gone before they are filled.
     wanted: bool,
+    /// Whether it goes on without readers as long as the disk takes what comes: whoever wants another piece of what is
+    /// always sent whole would have all of it sent again.
+    lingers: bool,
 }
 
 impl Pilot {
@@ -68,6 +71,7 @@ impl Pilot {
     pub(crate) fn new(route: Arc<Route>, flight: Arc<Flight>, course: Course, claimed: Vec<BlockIndex>) -> Self {
         let claimed = claimed.into_iter().collect();
         let position = course.range.first();
+        let lingers = course.reach == Reach::All && route.keeps;
         Self {
             route,
             flight,
@@ -76,6 +80,7 @@ impl Pilot {
             fill: None,
             position,
             wanted: true,
+            lingers,
         }
     }
 
@@ -145,8 +150,8 @@ impl Pilot {
         let mut cause = cause;
         loop {
             let rest = match recover(self.course.range, self.position, tries, cause) {
-                Recovery::Ask(rest) if self.flight.has_readers() => rest,
-                Recovery::Ask(_) => return Err(End::Abandoned),
+                Recovery::Ask(_) if self.flight.abandon() => return Err(End::Abandoned),
+                Recovery::Ask(rest) => rest,
                 Recovery::Abort(cause) => return Err(End::Cut(cause)),
                 Recovery::Done => return Err(End::Whole),
             };
@@ -174,6 +179,9 @@ impl Pilot {
                 continue;
             }
             let Some((_, fill)) = &self.fill else {
+                if self.lingers {
+                    return true;
+                }
                 if self.flight.abandon() {
                     return false;
                 }
@@ -245,7 +253,7 @@ impl Pilot {
         let block = self.route.terms.block_size.range_of(index, self.course.head.size());
         let whole = block.is_some_and(|block| self.course.range.covers(block));
         // A block that was begun is finished without readers, for those to come; it is not worth beginning another.
-        let wanted = self.wanted && self.claimed.contains(&index);
+        let wanted = (self.lingers || self.wanted) && self.claimed.contains(&index);
         if !whole || !self.route.keeps || !wanted {
             return;
         }
@@ -258,11 +266,15 @@ impl Pilot {
                 self.flight.add_tail(index, fill.tail());
                 self.fill = Some((index, fill));
             }
-            Err(why) => self.route.metrics.fill(Err(why)),
+            Err(why) => {
+                self.lingers = false;
+                self.route.metrics.fill(Err(why));
+            }
         }
     }
 
     fn give_up(&mut self, index: BlockIndex, why: GaveUp) {
+        self.lingers = false;
         self.fill = None;
         self.flight.drop_tail(index);
         self.route.metrics.fill(Err(why));

@@ -185,6 +185,9 @@ impl Read {
             Pin::None | Pin::Any => vec![or_nothing(current.map(|current| self.of(model, current, range)))],
             Pin::To(pins) => {
                 let mut allowed: Vec<_> = pins.iter().map(|pin| self.of(model, *pin, range)).collect();
+                // Row 5b: of a 416 without a tag nobody can say whether the client has it already.
+                let outside = |pin: &&usize| range.is_some_and(|range| range.resolve(model.sizes[**pin]).is_none());
+                allowed.extend(pins.iter().filter(outside).map(|pin| Allowed::Unsatisfiable(*pin)));
                 match current {
                     None => allowed.push(Allowed::Status(404)),
                     Some(current) if !pins.contains(&current) => allowed.push(Allowed::Status(412)),
