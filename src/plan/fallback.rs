@@ -19,7 +19,9 @@ use crate::request::{Kind, Read};
 
 /// What follows the authority's failure, or its 404 if it is a cache.
 pub(super) fn fall_back(read: &Read, facts: &Facts, terms: &Terms, now: SystemTime, failure: Option<&Failure>) -> Step {
-    let local = current(facts).filter(|stored| may_fall_back(read, stored, failure, now));
+    // Who asked anew was told that it is not what is here any more.
+    let local = current(facts).filter(|_| facts.asked_anew == 0);
+    let local = local.filter(|stored| may_fall_back(read, stored, failure, now));
     let detail = if read.kind == Kind::Whole && failure.is_some() {
         Detail::Stale
     } else {

@@ -143,6 +143,12 @@ fn row_29_what_was_named_a_moment_ago_is_gone() {
         fetch GET 64k..128k if A -> 503
         = 503 status, confirmed
 
+        29 an error of the answer of its own, after another tag was named: what is here is not current
+        http | *A all | GET 0..10
+        discover GET 0..64k unless A -> 304 B
+        anew GET 0..64k -> timeout
+        = 504 timeout
+
         29 the answer of its own stands, whatever it is
         http | *A 0 | GET 0..100k
         discover GET 0..128k unless A -> 304
