@@ -160,11 +160,14 @@ impl RevisionBody {
         }
     }
 
-    /// Bytes that the window has lost: from the fill, if there is one, or else from upstream.
-    async fn behind(&mut self, follower: Follower) -> Result<Option<Bytes>, Abort> {
+    /// Bytes that the window has lost: from the fill, if there is one, or else from the store or from upstream.
+    async fn behind(&mut self, mut follower: Follower) -> Result<Option<Bytes>, Abort> {
         let index = self.index();
         let Some(rest) = self.rest() else { return Ok(None) };
         let Some(tail) = follower.flight().tail(index) else {
+            // What is further on will be wanted from this flight, and it must not end before.
+            follower.hold_on();
+            self.held.push(follower);
             return Ok(None);
         };
         let block = self.route.terms.block_size.range_of(index, self.head.size());

@@ -308,6 +308,15 @@ impl Follower {
         }
     }
 
+    /// Paces the flight by the first byte that is still in the window, for one who will come there.
+    pub(crate) fn hold_on(&mut self) {
+        let mut state = self.flight.state.lock();
+        let base = state.base;
+        state.readers.insert(self.id, base);
+        drop(state);
+        self.flight.moved.notify_one();
+    }
+
     /// The flight.
     pub(crate) fn flight(&self) -> &Arc<Flight> {
         &self.flight
