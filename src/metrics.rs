@@ -64,6 +64,8 @@ pub enum Source {
 pub struct RouteMetrics {
     name: Arc<str>,
     requests: IntCounterVec,
+    /// The one that counts most, found beforehand.
+    pinned_disk: IntCounter,
     first_byte: Histogram,
     duration: Histogram,
 }
@@ -153,6 +155,7 @@ impl Metrics {
         RouteMetrics {
             name: name.into(),
             requests: self.requests.clone(),
+            pinned_disk: self.requests.with_label_values(&[name, "pinned", "disk"]),
             first_byte: self.first_byte.with_label_values(&[name]),
             duration: self.duration.with_label_values(&[name]),
         }
@@ -224,7 +227,10 @@ impl RouteMetrics {
 
     /// A request ended. Without a first byte it was given up before its answer began.
     pub fn ended(&self, class: &str, outcome: &str, first_byte: Option<Duration>, duration: Duration) {
-        self.requests.with_label_values(&[&*self.name, class, outcome]).inc();
+        match (class, outcome) {
+            ("pinned", "disk") => self.pinned_disk.inc(),
+            _ => self.requests.with_label_values(&[&*self.name, class, outcome]).inc(),
+        }
         self.duration.observe(duration.as_secs_f64());
         if let Some(first_byte) = first_byte {
             self.first_byte.observe(first_byte.as_secs_f64());

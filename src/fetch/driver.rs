@@ -11,6 +11,7 @@ use super::pilot::LOOK_AHEAD;
 use super::relayed::RelayedBody;
 use super::reply::{Account, Body, Reply};
 use super::route::{Request, Route};
+use crate::metrics::Source;
 use crate::object::{BlockIndex, ByteRange, Cause, Current, Head, Heard, Method, RangeSpec, Target};
 use crate::plan::{
     self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Trace, effective, relay_fields, reply_fields,
@@ -262,7 +263,7 @@ impl Course {
         let body = if self.request.read.method == Method::Head {
             Body::Empty
         } else {
-            Body::Made(made.body)
+            Body::Bytes(made.body, Source::Generated)
         };
         self.finish(made.status, made.fields, body, reply.detail)
     }

@@ -16,6 +16,7 @@ mod pilot;
 mod relayed;
 mod reply;
 mod route;
+mod warm;
 mod word;
 
 pub use reply::{Abort, Account, Body, Reply};

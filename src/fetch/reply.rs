@@ -38,8 +38,8 @@ pub struct Account {
 pub enum Body {
     /// None.
     Empty,
-    /// Bytes made here.
-    Made(Bytes),
+    /// Bytes that are here already.
+    Bytes(Bytes, Source),
     /// Bytes of a revision.
     Revision(Box<RevisionBody>),
     /// Bytes of an answer that is handed on.
@@ -56,8 +56,8 @@ impl Body {
     pub async fn chunk(&mut self) -> Option<Result<(Bytes, Source), Abort>> {
         match self {
             Self::Empty => None,
-            Self::Made(bytes) if bytes.is_empty() => None,
-            Self::Made(bytes) => Some(Ok((std::mem::take(bytes), Source::Generated))),
+            Self::Bytes(bytes, _) if bytes.is_empty() => None,
+            Self::Bytes(bytes, source) => Some(Ok((std::mem::take(bytes), *source))),
             Self::Revision(body) => body.chunk().await,
             Self::Relayed(body) => body.chunk().await,
         }

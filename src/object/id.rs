@@ -80,13 +80,17 @@ impl ObjectKey {
         path: &str,
         query: Option<&str>,
     ) -> Self {
-        let mut encoded = Vec::with_capacity(path.len() + 96);
+        let target_text = target.as_ref().map(ToString::to_string);
+        let authority_length: usize = authority.0.iter().map(|part| COUNT + part.len()).sum();
+        let optional = |part: Option<&str>| 1 + part.map_or(0, |part| COUNT + part.len());
+        let length = 3 * COUNT + route.as_str().len() + authority_length + path.len();
+        let mut encoded = Vec::with_capacity(length + optional(target_text.as_deref()) + optional(query));
         push(&mut encoded, route.as_str());
         push_count(&mut encoded, authority.0.len());
         for part in authority.0.iter() {
             push(&mut encoded, part);
         }
-        push_optional(&mut encoded, target.as_ref().map(ToString::to_string).as_deref());
+        push_optional(&mut encoded, target_text.as_deref());
         push(&mut encoded, path);
         push_optional(&mut encoded, query);
         let hash = ObjectHash::of(&encoded);
@@ -139,6 +143,9 @@ impl ObjectHash {
         self.0
     }
 }
+
+/// The length of a length.
+const COUNT: usize = 8;
 
 /// Components are told apart by their length, so that no choice of characters makes two keys one.
 fn push(out: &mut Vec<u8>, part: &str) {

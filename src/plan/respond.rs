@@ -25,6 +25,9 @@ pub struct ErrorReply {
     pub body: Bytes,
 }
 
+/// Content-Length, Content-Range, the count of parts, Age, Accept-Ranges, Via, Cache-Status.
+const MOST_ADDED: usize = 7;
+
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// Fields that a 304 may repeat (RFC 9110 15.4.5); others would be taken for updates.
@@ -48,6 +51,7 @@ pub fn served_fields(
 ) -> Option<(StatusCode, HeaderMap)> {
     let head = &serve.head;
     let mut fields = head.fields().clone();
+    fields.reserve(MOST_ADDED);
     let size = head.size();
     let status = match serve.shape {
         Shape::Whole => {

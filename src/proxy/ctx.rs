@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::errors::Fault;
+use super::head::Head;
 use super::pass::Passing;
 use crate::metrics::RouteMetrics;
 use crate::request::Framing;
@@ -30,11 +31,11 @@ pub(super) struct Ctx {
     pub(super) aborted: Option<&'static str>,
     /// The same in more words, for the log.
     pub(super) cause: Option<String>,
-    pub(super) passing: Option<Passing>,
+    pub(super) passing: Option<Box<Passing>>,
     /// How the request's body is delimited.
     pub(super) framing: Framing,
-    /// Where the request goes, for the log; without its query.
-    pub(super) path: Box<str>,
+    /// What was asked, for the log.
+    pub(super) head: Option<Arc<Head>>,
     pub(super) client: Option<SocketAddr>,
     pub(super) sent: u64,
     running: Option<Running>,
@@ -61,7 +62,7 @@ impl Ctx {
             cause: None,
             passing: None,
             framing: Framing::Empty,
-            path: Box::default(),
+            head: None,
             client: None,
             sent: 0,
             running: None,

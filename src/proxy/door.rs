@@ -41,7 +41,7 @@ pub struct Gate {
 /// All routes, in the order of the configuration.
 #[derive(Debug)]
 pub struct Door {
-    gates: Vec<Arc<Gate>>,
+    gates: Vec<Gate>,
     /// This process in Via; only it is a loop.
     me: HeaderValue,
 }
@@ -49,28 +49,26 @@ pub struct Door {
 impl Door {
     /// `me` is the Via member that our own questions carry.
     pub fn new(gates: Vec<Gate>, me: HeaderValue) -> Self {
-        Self {
-            gates: gates.into_iter().map(Arc::new).collect(),
-            me,
-        }
+        Self { gates, me }
     }
 
-    fn find(&self, request: &Request) -> Result<(Arc<Gate>, Place), Refused> {
-        let (path, query, target) = match &request.target {
+    fn find<'a>(&self, request: &Request<'a>) -> Result<(&Gate, Place<'a>), Refused> {
+        let (path, query, target) = match request.target {
             RequestTarget::Origin { path, query } => (path, query, None),
             RequestTarget::Absolute { origin, path, query } => (path, query, Some(origin)),
             RequestTarget::Asterisk | RequestTarget::Authority { .. } => return Err(Refused::NOTHING_THERE),
         };
-        let host = request.host.as_ref().map(|host| &*host.host);
+        let host = request.host.map(|host| &*host.host);
         let way = match target {
             Some(origin) if request.forward => Way::Forward(origin),
             // RFC 9112 3.2.2: a server accepts the absolute form, and its authority replaces Host.
             Some(origin) => Way::Reverse(Some(&origin.host)),
             None => Way::Reverse(host),
         };
-        let found = self.gates.iter().find_map(|gate| {
-            takes(&gate.matcher, gate.of_request, way, path).map(|path| (gate.clone(), path.to_owned()))
-        });
+        let found = self
+            .gates
+            .iter()
+            .find_map(|gate| takes(&gate.matcher, gate.of_request, way, path).map(|path| (gate, path)));
         let Some((gate, path)) = found else {
             return Err(if matches!(way, Way::Forward(_)) {
                 Refused::FORBIDDEN_HOST
@@ -78,15 +76,9 @@ impl Door {
                 Refused::NO_ROUTE
             });
         };
-        let target = target.filter(|_| request.forward).cloned();
-        Ok((
-            gate,
-            Place {
-                target,
-                path,
-                query: query.as_deref().map(Arc::from),
-            },
-        ))
+        let target = target.filter(|_| request.forward);
+        let query = query.as_deref();
+        Ok((gate, Place { target, path, query }))
     }
 
     fn is_loop(&self, fields: &HeaderMap) -> bool {
@@ -101,84 +93,88 @@ impl Door {
 }
 
 /// Where in a route's tiers a request goes.
-#[derive(Debug)]
-pub(super) struct Place {
-    pub(super) target: Option<TargetOrigin>,
-    pub(super) path: String,
-    pub(super) query: Option<Arc<str>>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) target: Option<&'a TargetOrigin>,
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
 }
 
 impl Service for Door {
-    fn decide(&self, request: Request) -> Decision {
-        if self.is_loop(&request.fields) {
-            return Refused::LOOP.decision(None, &request);
+    fn decide(&self, request: Request<'_>) -> Decision {
+        if self.is_loop(request.fields) {
+            return Refused::LOOP.decision(None);
         }
         match self.find(&request) {
-            Ok((gate, place)) => gate.decide(&request, &place),
-            Err(refused) => refused.decision(None, &request),
+            Ok((gate, place)) => gate.decide(&request, place),
+            Err(refused) => refused.decision(None),
         }
     }
 }
 
 impl Gate {
-    fn decide(&self, request: &Request, place: &Place) -> Decision {
-        let class = classify(&request.method, place.query.as_deref(), &request.fields, self.rules);
-        let nothing_named = self.rules.s3_authority && matches!(place.path.as_str(), "" | "/");
+    fn decide(&self, request: &Request<'_>, place: Place<'_>) -> Decision {
+        let class = classify(request.method, place.query, request.fields, self.rules);
+        let nothing_named = self.rules.s3_authority && matches!(place.path, "" | "/");
         match class {
-            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead, request),
+            Class::Read(_) if nothing_named => self.refuse(Refuse::NotARead),
             Class::Read(read) => self.read(*read, request, place),
-            Class::Refuse(why) => self.refuse(why, request),
+            Class::Refuse(why) => self.refuse(why),
             Class::Pass(why) => self.pass(why, request, place),
             // The edge answers CONNECT itself.
-            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed, request),
+            Class::Tunnel => self.refuse(Refuse::MethodNotAllowed),
         }
     }
 
-    fn key(&self, place: &Place, query: Option<&str>) -> ObjectKey {
+    fn key(&self, place: Place<'_>, query: Option<&str>) -> ObjectKey {
         ObjectKey::new(
             self.route.name(),
             &self.authority,
-            place.target.clone(),
-            &place.path,
+            place.target.cloned(),
+            place.path,
             query,
         )
     }
 
-    fn read(&self, read: Read, request: &Request, place: &Place) -> Decision {
-        let naming = naming_part(place.query.as_deref(), self.rules.s3_dialect, self.rules.shared);
+    fn read(&self, read: Read, request: &Request<'_>, place: Place<'_>) -> Decision {
+        let class = read.kind.label();
+        let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
+        let key = self.key(place, naming.as_deref());
+        let action = match self.route.warm(&key, &read) {
+            Some(reply) => Action::Reply(Reply::from(reply)),
+            None => self.answer(key, read, request, place),
+        };
+        Decision {
+            route: Some(self.metrics.clone()),
+            class,
+            action,
+        }
+    }
+
+    fn answer(&self, key: ObjectKey, read: Read, request: &Request<'_>, place: Place<'_>) -> Action {
         let fields = if self.rules.s3_authority {
             HeaderMap::new()
         } else {
-            forwarded(&request.fields)
+            forwarded(request.fields)
         };
-        let class = read.kind.label();
         let question = fetch::Request {
-            key: self.key(place, naming.as_deref()),
-            query: place.query.clone(),
+            key,
+            query: place.query.map(Arc::from),
             read,
             fingerprint: fingerprint(&fields),
             fields: Arc::new(fields),
         };
         let route = self.route.clone();
-        let answer = async move { Reply::from(route.answer(question).await) };
-        Decision {
-            route: Some(self.metrics.clone()),
-            class,
-            action: Action::Answer(Box::pin(answer)),
-        }
+        Action::Answer(Box::pin(async move { Reply::from(route.answer(question).await) }))
     }
 
-    fn pass(&self, why: Pass, request: &Request, place: &Place) -> Decision {
+    fn pass(&self, why: Pass, request: &Request<'_>, place: Place<'_>) -> Decision {
         let Some(through) = &self.through else {
-            return self.refuse(Refuse::ShapeNotAllowed(why), request);
+            return self.refuse(Refuse::ShapeNotAllowed(why));
         };
         // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
-        let named = if self.rules.s3_dialect {
-            None
-        } else {
-            place.query.as_deref()
-        };
-        let written = writes(&request.method).then(|| (self.route.clone(), self.key(place, named)));
+        let named = if self.rules.s3_dialect { None } else { place.query };
+        let written = writes(request.method).then(|| (self.route.clone(), self.key(place, named)));
         let to = through.to(why, request, place, written);
         Decision {
             route: Some(self.metrics.clone()),
@@ -187,8 +183,8 @@ impl Gate {
         }
     }
 
-    fn refuse(&self, why: Refuse, request: &Request) -> Decision {
-        Refused::of(why, self.rules.s3_dialect).decision(Some(self.metrics.clone()), request)
+    fn refuse(&self, why: Refuse) -> Decision {
+        Refused::of(why, self.rules.s3_dialect).decision(Some(self.metrics.clone()))
     }
 }
 

@@ -74,7 +74,7 @@ impl<S: Service> Edge<S> {
             Ok(head) => head,
             Err(refusal) => return Ok(Opening::Now(refuse(session, refusal))),
         };
-        ctx.path = head.target.path().unwrap_or_default().into();
+        ctx.head = Some(head.clone());
         ctx.framing = head.framing;
         if session.req_header().method == Method::CONNECT {
             return Ok(Opening::Now(no_tunnels(session)));
@@ -85,16 +85,17 @@ impl<S: Service> Edge<S> {
         ctx.run(&self.metrics.requests_in_flight, permit);
         let request = session.req_header();
         let Decision { route, class, action } = self.service.decide(Request {
-            method: request.method.clone(),
-            target: head.target.clone(),
-            host: head.host.clone(),
-            fields: request.headers.clone(),
+            method: &request.method,
+            target: &head.target,
+            host: head.host.as_ref(),
+            fields: &request.headers,
             client: origin.client,
             forward: origin.forward,
         });
         ctx.route = route;
         ctx.class = class;
         Ok(match action {
+            Action::Reply(reply) => Opening::Now(reply),
             Action::Answer(answer) => Opening::Later(answer),
             Action::Pass(to) => Opening::Pass(Box::new(Passing::new(*to, request))),
         })
@@ -108,6 +109,11 @@ impl<S: Service> Edge<S> {
     ) -> Result<()> {
         serve::drain(session, ctx.framing).await?;
         let reply = serve::unless_gone(session, ctx, answer).await?;
+        serve::reply(session, ctx, reply, &self.metrics).await
+    }
+
+    pub(super) async fn reply(&self, session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+        serve::drain(session, ctx.framing).await?;
         serve::reply(session, ctx, reply, &self.metrics).await
     }
 
@@ -129,7 +135,7 @@ impl<S: Service> Edge<S> {
     pub(super) async fn tell(&self, session: &mut Session, ctx: &mut Ctx, fault: Fault) {
         let told = fault.told();
         let Some(reason) = told.reason else { return };
-        let fwd = ctx.passing.as_ref().map(Passing::fwd);
+        let fwd = ctx.passing.as_deref().map(Passing::fwd);
         let mut reply = Reply::text(told.status, told.label, reason);
         if let Some(value) = fwd.and_then(|fwd| failed_cache_status(&self.instance, fwd, told.label)) {
             reply = reply.with(HeaderName::from_static("cache-status"), value);
@@ -171,7 +177,11 @@ impl<S: Service> Edge<S> {
             duration,
             client: ctx.client,
             method: session.req_header().method.as_str(),
-            path: &ctx.path,
+            path: ctx
+                .head
+                .as_ref()
+                .and_then(|head| head.target.path())
+                .unwrap_or_default(),
             cause: ctx.cause.take(),
         });
     }

@@ -33,10 +33,10 @@ impl<S: Service> ProxyHttp for Edge<S> {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         match self.open(session, ctx)? {
-            Opening::Now(reply) => self.answer(session, ctx, Box::pin(std::future::ready(reply))).await?,
+            Opening::Now(reply) => self.reply(session, ctx, reply).await?,
             Opening::Later(answer) => self.answer(session, ctx, answer).await?,
             Opening::Pass(passing) => {
-                ctx.passing = Some(*passing);
+                ctx.passing = Some(passing);
                 // Not proxied as an upgrade; Pingora must not expect one either.
                 session.req_header_mut().remove_header(&header::UPGRADE);
                 return Ok(false);
@@ -50,7 +50,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
             ctx.fault = Some(fault);
             return Err(carrier(fault));
         }
-        match ctx.passing.as_ref().and_then(Passing::peer) {
+        match ctx.passing.as_deref().and_then(Passing::peer) {
             Some(peer) => Ok(Box::new(peer)),
             None => {
                 let fault = Fault::Upstream(Cause::NoAddress);
@@ -67,7 +67,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
         ctx: &mut Ctx,
         error: Box<Error>,
     ) -> Box<Error> {
-        let again = ctx.passing.as_mut().is_some_and(Passing::unreachable);
+        let again = ctx.passing.as_deref_mut().is_some_and(Passing::unreachable);
         retry(error, again)
     }
 
@@ -120,7 +120,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
         let fault = ctx.fault.unwrap_or_else(|| Fault::of(error));
         ctx.fault = Some(fault);
         ctx.cause = Some(cause(error, ctx.aborted));
-        if let Some(told) = ctx.passing.as_mut().and_then(Passing::tell_none) {
+        if let Some(told) = ctx.passing.as_deref_mut().and_then(Passing::tell_none) {
             told.await;
         }
         match session.response_written() {

@@ -15,6 +15,9 @@ use super::head::{self, Head};
 use crate::request::strict::MAX_HEAD;
 use crate::request::{Framing, Refusal};
 
+/// What is read at once of a head, and kept allocated for each connection.
+const HEAD_ROOM: usize = 2 << 10;
+
 /// The bytes of a connection on their way in.
 #[derive(Debug)]
 pub(super) struct Inlet {
@@ -66,14 +69,16 @@ impl Inlet {
         }
     }
 
-    /// Where bytes from the socket go, and how many it takes now.
+    /// Where bytes from the socket go, and how many it takes now. There is space for more than a usual head: a read that
+    /// fills its space has to be followed by another to learn that there is no more.
     pub(super) fn room(&mut self) -> (&mut BytesMut, usize) {
         let room = match self.awaits() {
-            Awaits::Request | Awaits::Head => 4 << 10,
+            Awaits::Request | Awaits::Head => HEAD_ROOM,
             Awaits::Body => 64 << 10,
             // Bytes of pipelined requests are read only to see whether the client leaves after them.
             Awaits::Leaving => MAX_HEAD.saturating_sub(self.inbox.len()),
         };
+        self.inbox.reserve(room.min(HEAD_ROOM));
         (&mut self.inbox, room)
     }
 

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream;
+use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Method, StatusCode};
 
-use super::{Action, Decision, Piece, Reply, Request};
+use super::{Action, Decision, Piece, Reply, ReplyBody};
 use crate::metrics::{RouteMetrics, Source};
 use crate::request::Refuse;
 
@@ -106,17 +105,15 @@ impl Refused {
     }
 
     /// As what becomes of the request.
-    pub(super) fn decision(self, route: Option<Arc<RouteMetrics>>, request: &Request) -> Decision {
-        let has_body = request.method != Method::HEAD;
-        let answer = async move { self.reply(has_body) };
+    pub(super) fn decision(self, route: Option<Arc<RouteMetrics>>) -> Decision {
         Decision {
             route,
             class: "refuse",
-            action: Action::Answer(Box::pin(answer)),
+            action: Action::Reply(self.reply()),
         }
     }
 
-    fn reply(self, has_body: bool) -> Reply {
+    fn reply(self) -> Reply {
         let body = Bytes::from(if self.s3_dialect {
             self.xml()
         } else {
@@ -137,11 +134,10 @@ impl Refused {
             bytes: body,
             source: Source::Generated,
         };
-        let pieces = has_body.then_some(Ok(piece));
         Reply {
             status: self.status,
             fields,
-            body: Box::pin(stream::iter(pieces)),
+            body: ReplyBody::Whole(piece),
             outcome: self.outcome,
             notable: false,
         }

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 
-use futures_util::{FutureExt, StreamExt};
+use futures_util::{FutureExt, Stream, StreamExt};
 use http::header::{self, HeaderMap};
 use http::{Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
@@ -15,7 +15,7 @@ use pingora::{Error, Result};
 use super::ctx::Ctx;
 use super::edge::conn;
 use super::errors::{Fault, carrier};
-use super::service::{Piece, Reply, ReplyBody};
+use super::service::{Abort, Piece, Reply, ReplyBody};
 use crate::metrics::Metrics;
 use crate::request::Framing;
 
@@ -94,33 +94,52 @@ pub(super) async fn reply(session: &mut Session, ctx: &mut Ctx, reply: Reply, me
     if !has_body {
         return Ok(());
     }
-    send(session, ctx, body, length, metrics).await
+    let sent = match body {
+        ReplyBody::Whole(piece) => send(session, ctx, piece, length, metrics).await,
+        ReplyBody::Pieces(pieces) => send_all(session, ctx, pieces, length, metrics).await,
+    };
+    sent?;
+    if length.is_some_and(|length| ctx.sent != length) {
+        return Err(aborted(ctx, "fewer bytes than the length says"));
+    }
+    session.write_response_body(None, true).await
+}
+
+async fn send_all(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    mut pieces: impl Stream<Item = Result<Piece, Abort>> + Unpin,
+    length: Option<u64>,
+    metrics: &Metrics,
+) -> Result<()> {
+    while let Some(next) = unless_gone(session, ctx, pieces.next()).await? {
+        match next {
+            Ok(piece) => send(session, ctx, piece, length, metrics).await?,
+            Err(abort) => return Err(aborted(ctx, abort.0)),
+        }
+    }
+    Ok(())
 }
 
 async fn send(
     session: &mut Session,
     ctx: &mut Ctx,
-    mut body: ReplyBody,
+    piece: Piece,
     length: Option<u64>,
     metrics: &Metrics,
 ) -> Result<()> {
-    while let Some(next) = unless_gone(session, ctx, body.next()).await? {
-        let Piece { bytes, source } = match next {
-            Ok(piece) => piece,
-            Err(abort) => return Err(aborted(ctx, abort.0)),
-        };
-        let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if length.is_some_and(|length| count > length - ctx.sent) {
-            return Err(aborted(ctx, "more bytes than the length says"));
-        }
-        session.write_response_body(Some(bytes), false).await?;
-        ctx.sent += count;
-        metrics.sent(source, count);
+    let Piece { bytes, source } = piece;
+    if bytes.is_empty() {
+        return Ok(());
     }
-    if length.is_some_and(|length| ctx.sent != length) {
-        return Err(aborted(ctx, "fewer bytes than the length says"));
+    let count = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    if length.is_some_and(|length| count > length - ctx.sent) {
+        return Err(aborted(ctx, "more bytes than the length says"));
     }
-    session.write_response_body(None, true).await
+    session.write_response_body(Some(bytes), false).await?;
+    ctx.sent += count;
+    metrics.sent(source, count);
+    Ok(())
 }
 
 fn aborted(ctx: &mut Ctx, why: &'static str) -> Box<Error> {

@@ -22,22 +22,22 @@ use crate::request::{HostPort, RequestTarget};
 
 /// Decides what becomes of requests.
 pub trait Service: Send + Sync + 'static {
-    /// Called once for every well-formed request but CONNECT. Neither waits nor does I/O: that is for the answer's
-    /// future, which is dropped when the client leaves.
-    fn decide(&self, request: Request) -> Decision;
+    /// Called once for every well-formed request but CONNECT. Never waits: that is for the answer's future, which is
+    /// dropped when the client leaves.
+    fn decide(&self, request: Request<'_>) -> Decision;
 }
 
 /// A well-formed request.
-#[derive(Clone, Debug)]
-pub struct Request {
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
     /// The method.
-    pub method: Method,
+    pub method: &'a Method,
     /// The target, in the form in which it came.
-    pub target: RequestTarget,
+    pub target: &'a RequestTarget,
     /// The Host field as it came, also where the target replaces it.
-    pub host: Option<HostPort>,
+    pub host: Option<&'a HostPort>,
     /// The fields. Host is the target's authority where that has one.
-    pub fields: HeaderMap,
+    pub fields: &'a HeaderMap,
     /// Who asks.
     pub client: SocketAddr,
     /// Whether it came to a listener that is also a forward proxy.
@@ -55,8 +55,10 @@ pub struct Decision {
     pub action: Action,
 }
 
-/// The two ways to an answer.
+/// The ways to an answer.
 pub enum Action {
+    /// It is here.
+    Reply(Reply),
     /// From here. The future is polled until it is ready or the client leaves.
     Answer(BoxFuture<'static, Reply>),
     /// From an upstream, as it comes.
@@ -77,8 +79,13 @@ pub struct Reply {
     pub notable: bool,
 }
 
-/// Pieces of a body in order. What ends before its length, or with an [`Abort`], aborts the client's connection.
-pub type ReplyBody = BoxStream<'static, Result<Piece, Abort>>;
+/// A body. What ends before its length, or with an [`Abort`], aborts the client's connection.
+pub enum ReplyBody {
+    /// All of it.
+    Whole(Piece),
+    /// Pieces in order.
+    Pieces(BoxStream<'static, Result<Piece, Abort>>),
+}
 
 /// Some bytes of a body.
 #[derive(Clone, Debug)]
@@ -147,7 +154,7 @@ impl Reply {
         Self {
             status,
             fields,
-            body: Box::pin(stream::iter([Ok(piece)])),
+            body: ReplyBody::Whole(piece),
             outcome,
             notable: false,
         }
@@ -169,17 +176,42 @@ impl From<fetch::Reply> for Reply {
             body,
             account,
         } = reply;
-        let pieces = stream::unfold(body, |mut body| async {
-            let next = body.chunk().await?;
-            let next = next.map(|(bytes, source)| Piece { bytes, source });
-            Some((next.map_err(|abort| Abort(abort.0.label())), body))
-        });
+        let body = match body {
+            fetch::Body::Empty => ReplyBody::EMPTY,
+            fetch::Body::Bytes(bytes, source) => ReplyBody::Whole(Piece { bytes, source }),
+            body @ (fetch::Body::Revision(_) | fetch::Body::Relayed(_)) => ReplyBody::Pieces(pieces(body)),
+        };
         Self {
             status,
             fields,
-            body: Box::pin(pieces),
+            body,
             outcome: account.detail.label(),
             notable: account.detail.is_trouble(),
+        }
+    }
+}
+
+fn pieces(body: fetch::Body) -> BoxStream<'static, Result<Piece, Abort>> {
+    Box::pin(stream::unfold(body, |mut body| async {
+        let next = body.chunk().await?;
+        let next = next.map(|(bytes, source)| Piece { bytes, source });
+        Some((next.map_err(|abort| Abort(abort.0.label())), body))
+    }))
+}
+
+impl ReplyBody {
+    /// Nothing.
+    pub const EMPTY: Self = Self::Whole(Piece {
+        bytes: Bytes::new(),
+        source: Source::Generated,
+    });
+}
+
+impl fmt::Debug for ReplyBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Whole(piece) => f.debug_tuple("Whole").field(&piece.bytes.len()).finish(),
+            Self::Pieces(_) => f.write_str("Pieces"),
         }
     }
 }
@@ -187,6 +219,7 @@ impl From<fetch::Reply> for Reply {
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Reply(reply) => f.debug_tuple("Reply").field(reply).finish(),
             Self::Answer(_) => f.write_str("Answer"),
             Self::Pass(to) => f.debug_tuple("Pass").field(to).finish(),
         }

@@ -48,19 +48,15 @@ impl Through {
     pub(super) fn to(
         &self,
         why: Pass,
-        request: &Request,
-        place: &Place,
+        request: &Request<'_>,
+        place: Place<'_>,
         written: Option<(Arc<Route>, ObjectKey)>,
     ) -> PassTo {
-        let authority = self.authority(place.target.as_ref());
-        let query = place
-            .query
-            .as_ref()
-            .map(|query| format!("?{query}"))
-            .unwrap_or_default();
+        let authority = self.authority(place.target);
+        let query = place.query.map(|query| format!("?{query}")).unwrap_or_default();
         let path_and_query = format!("{}{}{query}", authority.root, place.path).into_boxed_str();
-        let pin = match Match::of(&request.fields) {
-            Match::Strong(tags) if request.method == Method::GET => Some(tags),
+        let pin = match Match::of(request.fields) {
+            Match::Strong(tags) if *request.method == Method::GET => Some(tags),
             _ => None,
         };
         let (resolver, guard) = (self.resolver.clone(), self.guard.clone());

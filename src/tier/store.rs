@@ -65,6 +65,17 @@ pub struct Known {
     pub former: Vec<(StrongETag, SystemTime)>,
 }
 
+/// A range that could be read at once.
+#[derive(Clone, Debug)]
+pub struct AtHand {
+    /// What is known of the object.
+    pub known: Known,
+    /// The head that the block carries.
+    pub head: Arc<Head>,
+    /// All bytes of the range, verified.
+    pub bytes: Bytes,
+}
+
 /// Which space a fill may claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
@@ -100,6 +111,13 @@ pub trait BlockStore: Send + Sync + fmt::Debug {
         index: BlockIndex,
         range: ByteRange,
     ) -> BoxFuture<'a, Result<Bytes, Miss>>;
+
+    /// The bytes of a range within one block, with what is known of the object, if all of it is at hand: in memory or in
+    /// the page cache, so that nobody has to wait. Counts as use, like [`BlockStore::read`]. `None` says nothing about
+    /// what is here, and is what a store may always answer.
+    fn at_hand(&self, _revision: &Revision, _index: BlockIndex, _range: ByteRange) -> Option<AtHand> {
+        None
+    }
 
     /// Begins to store one block. `head` tells key, tag and length; never waits.
     fn fill(

@@ -166,8 +166,9 @@ async fn shutdown_waits_for_answers_and_for_nothing_else() {
     let held = gate.clone();
     let mut house = house_with(LONG, "shutdown: 1h", move |request| {
         let gate = held.clone();
+        let is_held = request.target.path() == Some("/held");
         let rest = stream::once(async move {
-            if request.target.path() == Some("/held") {
+            if is_held {
                 gate.pass().await;
             }
             piece("rest")

@@ -17,14 +17,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::metrics::{Metrics, Source};
-use crate::proxy::{Abort, Action, Bound, Decision, Front, Piece, Reply, Request, Service};
+use crate::proxy::{Abort, Action, Bound, Decision, Front, Piece, Reply, ReplyBody, Request, Service};
 
-type Decide = Box<dyn Fn(Request) -> Action + Send + Sync>;
+type Decide = Box<dyn Fn(Request<'_>) -> Action + Send + Sync>;
 
 struct Closure(Decide);
 
 impl Service for Closure {
-    fn decide(&self, request: Request) -> Decision {
+    fn decide(&self, request: Request<'_>) -> Decision {
         Decision {
             route: None,
             class: "whole",
@@ -69,7 +69,7 @@ impl House {
 }
 
 /// An edge with the defaults.
-pub(super) fn house(decide: impl Fn(Request) -> Action + Send + Sync + 'static) -> House {
+pub(super) fn house(decide: impl Fn(Request<'_>) -> Action + Send + Sync + 'static) -> House {
     house_with("", "", decide)
 }
 
@@ -77,7 +77,7 @@ pub(super) fn house(decide: impl Fn(Request) -> Action + Send + Sync + 'static) 
 pub(super) fn house_with(
     listener: &str,
     sections: &str,
-    decide: impl Fn(Request) -> Action + Send + Sync + 'static,
+    decide: impl Fn(Request<'_>) -> Action + Send + Sync + 'static,
 ) -> House {
     let config = config(listener, sections);
     let metrics = Arc::new(Metrics::new(Registry::new()).unwrap());
@@ -126,7 +126,7 @@ pub(super) fn unsized_(status: u16, body: BoxStream<'static, Result<Piece, Abort
     Reply {
         status: StatusCode::from_u16(status).unwrap(),
         fields: HeaderMap::from_iter([(HeaderName::from_static("x-made"), HeaderValue::from_static("here"))]),
-        body,
+        body: ReplyBody::Pieces(body),
         outcome: "disk",
         notable: false,
     }

@@ -252,7 +252,7 @@ async fn the_service_sees_what_was_asked() {
         text(format!(
             "{:?} {host} {:?}",
             request.target,
-            request.host.map(|host| host.host)
+            request.host.map(|host| &host.host)
         ))
     });
     let check = async |request: &str, expected: &str| {

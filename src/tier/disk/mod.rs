@@ -51,7 +51,7 @@ use futures_util::future::BoxFuture;
 use rustix::fd::OwnedFd;
 
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey, Revision};
-use crate::tier::store::{BlockStore, Claim, Fill, GaveUp, Known, Miss};
+use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
 use io::{Files, Root};
 pub use root::OpenError;
@@ -168,6 +168,10 @@ impl BlockStore for Disk {
         range: ByteRange,
     ) -> BoxFuture<'a, Result<Bytes, Miss>> {
         Box::pin(self.shared.read(revision, index, range))
+    }
+
+    fn at_hand(&self, revision: &Revision, index: BlockIndex, range: ByteRange) -> Option<AtHand> {
+        self.shared.at_hand(revision, index, range)
     }
 
     fn fill(

@@ -140,6 +140,15 @@ impl Shared {
         Known::UNKNOWN
     }
 
+    /// What is known, if that is in memory, or certain to be nothing.
+    pub(super) fn known_at_hand(&self, key: &ObjectKey) -> Option<Known> {
+        match self.objects.peek(key) {
+            Some(record) => Some(record.known.clone()),
+            None if self.index.may_exist(Name::record(key.hash())) => None,
+            None => Some(Known::UNKNOWN),
+        }
+    }
+
     pub(super) fn learn(&self, key: &ObjectKey, known: Known) {
         let before = self.objects.peek(key);
         let record = Arc::new(Record {

@@ -75,6 +75,12 @@ impl OpenBlock {
         self.revision == *revision
     }
 
+    /// Where a range of the object that it holds begins and ends in its data.
+    pub(super) fn offsets(&self, held: ByteRange) -> (u64, u64) {
+        let start = self.range.first();
+        (held.first() - start, held.end() - start)
+    }
+
     /// Whether a use at that time is to be counted: not if one was within the window.
     pub(super) fn counts(&self, now: Duration) -> bool {
         let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
-use crate::tier::store::Miss;
+use crate::tier::store::{AtHand, Miss};
 
 use super::format::{GRANULE, Unreadable, checksum, narrow, wide};
 use super::io::File;
@@ -41,8 +41,9 @@ impl Granules {
         }
     }
 
-    /// Whether the bytes have these checksums, from that of the first granule on.
-    pub(super) fn verify(bytes: &[u8], table: &[u64]) -> bool {
+    /// Whether bytes that begin with the first granule have the checksums of the block's table.
+    pub(super) fn verify(self, bytes: &[u8], table: &[u64]) -> bool {
+        let table = table.get(self.first()..).unwrap_or_default();
         let mut granules = bytes.chunks(narrow(GRANULE)).zip(table);
         bytes.len().div_ceil(narrow(GRANULE)) <= table.len() && granules.all(|(granule, crc)| checksum(granule) == *crc)
     }
@@ -66,11 +67,39 @@ impl Shared {
             Some(block) if block.is_of(revision) => block,
             _ => Box::pin(self.open_block(name, revision, index)).await?,
         };
-        let now = (self.now)();
-        if block.counts(now) {
-            self.index.touch(name, now);
-        }
+        self.count_use(&block);
         self.read_open(&block, range).await
+    }
+
+    /// The same without waiting: from a file that is open, whose bytes are in the page cache, into a buffer that is free.
+    /// Whatever is not as it should be is left to [`Shared::read`], which reports and repairs it.
+    pub(super) fn at_hand(&self, revision: &Revision, index: BlockIndex, range: ByteRange) -> Option<AtHand> {
+        let name = Name::block(RevisionHash::of(revision, self.block_size), index)?;
+        let block = self.open.get(name).filter(|block| block.is_of(revision))?;
+        let known = self.known_at_hand(&revision.key)?;
+        if !block.range.covers(range) {
+            return None;
+        }
+        let (first, end) = block.offsets(range);
+        let granules = Granules::touched(first, end, block.range.len(), u64::MAX);
+        if granules.length > self.pool.limit() {
+            return None;
+        }
+        let mut buffer = self
+            .pool
+            .take(granules.length)
+            .filter(|buffer| buffer.len() >= granules.length)?;
+        let bytes = buffer.bytes_mut().get_mut(..narrow(granules.length))?;
+        let read = self.files.read_now(&block.file, bytes, granules.at).ok()?;
+        if read < bytes.len() || !granules.verify(bytes, &block.table) {
+            return None;
+        }
+        self.count_use(&block);
+        Some(AtHand {
+            known,
+            head: Arc::clone(&block.head),
+            bytes: buffer.into_bytes(narrow(first - granules.at)..narrow(end - granules.at)),
+        })
     }
 
     /// The head that a block of the revision carries.
@@ -97,18 +126,24 @@ impl Shared {
         Err(miss)
     }
 
+    fn count_use(&self, block: &OpenBlock) {
+        let now = (self.now)();
+        if block.counts(now) {
+            self.index.touch(block.name, now);
+        }
+    }
+
     async fn read_open(self: &Arc<Self>, block: &OpenBlock, range: ByteRange) -> Result<Bytes, Miss> {
         // A range outside of the block means another length than the block's head tells: not what is asked for.
         let wanted = range
             .intersect(block.range)
             .filter(|wanted| wanted.first() == range.first());
         let wanted = wanted.ok_or(Miss::Absent)?;
-        let (first, end) = (wanted.first() - block.range.first(), wanted.end() - block.range.first());
+        let (first, end) = block.offsets(wanted);
         let granules = Granules::touched(first, end, block.range.len(), self.pool.limit());
         let (buffer, granules) = self.load(&block.file, granules).await?;
         let bytes = buffer.bytes().get(..narrow(granules.length)).unwrap_or_default();
-        let table = block.table.get(granules.first()..).unwrap_or_default();
-        if bytes.is_empty() || !Granules::verify(bytes, table) {
+        if bytes.is_empty() || !granules.verify(bytes, &block.table) {
             self.fault(Fault::Damaged);
             self.drop_file_soon(block.name).await;
             return Err(Miss::Damaged);

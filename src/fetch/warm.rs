@@ -1,0 +1,81 @@
+//! The short way to most answers: a pinned range that is at hand, served without waiting for anybody.
+//!
+//! Owns: gathering the facts of that one case. Never: decides it. That is [`plan::next`]'s, as on the long way, and
+//! whatever it does not serve at once goes there.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::reply::{Account, Body, Reply};
+use super::route::Route;
+use crate::metrics::Source;
+use crate::object::{Current, Head, Method, ObjectKey, RangeSpec, Revision, StrongETag, Target};
+use crate::plan::{self, Facts, Local, Step, Stored, Trace, served_fields};
+use crate::request::{Kind, Read};
+use crate::tier::store::AtHand;
+
+impl Route {
+    /// The whole answer to a read of a range within one block, if it is pinned to one revision and at hand.
+    pub fn warm(&self, key: &ObjectKey, read: &Read) -> Option<Reply> {
+        let Target::Range(RangeSpec::Span(range)) = read.target else {
+            return None;
+        };
+        let (Kind::Pinned(pins), Method::Get) = (&read.kind, read.method) else {
+            return None;
+        };
+        let [tag] = pins.as_slice() else { return None };
+        let span = self.terms.block_size.span_of(range);
+        if span.len() > 1 {
+            return None;
+        }
+        let revision = Revision {
+            key: key.clone(),
+            tag: tag.clone(),
+        };
+        let AtHand { known, head, bytes } = self.store.at_hand(&revision, span.first(), range)?;
+        // The head of the current revision is renewed at every confirmation; a block's is as old as the block.
+        let current = known.head.filter(|head| head.tag() == tag);
+        let facts = facts(known.current, known.former, current.unwrap_or(head));
+        let now = self.clock.now();
+        let Step::Serve(serve) = plan::next(read, &facts, &self.terms, now) else {
+            return None;
+        };
+        let trace = Trace::default();
+        // What is at hand are the bytes of the range, and not the nothing of a 304.
+        serve
+            .shape
+            .body(read.method, serve.head.size())
+            .filter(|body| *body == range)?;
+        let (status, fields) = served_fields(&serve, read, &trace, &self.instance, now)?;
+        self.metrics.answered(&read.kind, serve.detail);
+        Some(Reply {
+            status,
+            fields,
+            body: Body::Bytes(bytes, Source::Disk),
+            account: Account {
+                class: read.kind.label(),
+                detail: serve.detail,
+                trace,
+            },
+        })
+    }
+}
+
+fn facts(current: Current, former: Vec<(StrongETag, SystemTime)>, head: Arc<Head>) -> Facts {
+    let stored = Stored {
+        head,
+        missing: None,
+        some: true,
+        // Matters only to reads of the whole.
+        complete: false,
+    };
+    let local = Local {
+        current,
+        former,
+        stored: vec![stored],
+    };
+    Facts {
+        local,
+        ..Facts::default()
+    }
+}
