@@ -4,6 +4,7 @@
 //! order of questions. Never: decides what is right to answer, or parses a request.
 
 mod ask;
+mod at_hand;
 mod body;
 mod currency;
 mod driver;
@@ -16,8 +17,8 @@ mod pilot;
 mod relayed;
 mod reply;
 mod route;
-mod warm;
 mod word;
 
+pub use at_hand::AtHand;
 pub use reply::{Abort, Account, Body, Reply};
 pub use route::{Parts, Request, Route};

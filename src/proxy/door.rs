@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::refused::Refused;
 use super::through::Through;
-use super::{Action, Decision, Reply, Request, Service};
+use super::{Action, AtHand, Decision, Reply, Request, Service};
 use crate::config;
 use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
@@ -110,6 +110,14 @@ impl Service for Door {
             Err(refused) => refused.decision(None),
         }
     }
+
+    fn at_hand(&self, request: Request<'_>) -> Option<AtHand> {
+        if self.is_loop(request.fields) {
+            return None;
+        }
+        let (gate, place) = self.find(&request).ok()?;
+        gate.at_hand(&request, place)
+    }
 }
 
 impl Gate {
@@ -139,33 +147,38 @@ impl Gate {
     fn read(&self, read: Read, request: &Request<'_>, place: Place<'_>) -> Decision {
         let class = read.kind.label();
         let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
-        let key = self.key(place, naming.as_deref());
-        let action = match self.route.warm(&key, &read) {
-            Some(reply) => Action::Reply(Reply::from(reply)),
-            None => self.answer(key, read, request, place),
-        };
-        Decision {
-            route: Some(self.metrics.clone()),
-            class,
-            action,
-        }
-    }
-
-    fn answer(&self, key: ObjectKey, read: Read, request: &Request<'_>, place: Place<'_>) -> Action {
         let fields = if self.rules.s3_authority {
             HeaderMap::new()
         } else {
             forwarded(request.fields)
         };
         let question = fetch::Request {
-            key,
+            key: self.key(place, naming.as_deref()),
             query: place.query.map(Arc::from),
             read,
             fingerprint: fingerprint(&fields),
             fields: Arc::new(fields),
         };
         let route = self.route.clone();
-        Action::Answer(Box::pin(async move { Reply::from(route.answer(question).await) }))
+        let answer = async move { Reply::from(route.answer(question).await) };
+        Decision {
+            route: Some(self.metrics.clone()),
+            class,
+            action: Action::Answer(Box::pin(answer)),
+        }
+    }
+
+    fn at_hand(&self, request: &Request<'_>, place: Place<'_>) -> Option<AtHand> {
+        let Class::Read(read) = classify(request.method, place.query, request.fields, self.rules) else {
+            return None;
+        };
+        let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
+        let reply = self.route.at_hand(&self.key(place, naming.as_deref()), &read)?;
+        Some(AtHand {
+            route: self.metrics.clone(),
+            class: read.kind.label(),
+            reply,
+        })
     }
 
     fn pass(&self, why: Pass, request: &Request<'_>, place: Place<'_>) -> Decision {

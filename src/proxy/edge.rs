@@ -28,12 +28,12 @@ use crate::request::Refusal;
 
 /// The edge of one process: what Pingora runs for every request of every listener.
 pub(super) struct Edge<S> {
-    service: S,
+    pub(super) service: S,
     pub(super) instance: String,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
     /// Counts what no route counts.
     unrouted: Arc<RouteMetrics>,
-    running: Arc<Semaphore>,
+    pub(super) running: Arc<Semaphore>,
     access: Access,
 }
 
@@ -147,12 +147,16 @@ impl<S: Service> Edge<S> {
         }
     }
 
-    /// Counts and logs a request that ended.
-    pub(super) fn note(&self, session: &Session, ctx: &mut Ctx) {
+    /// Counts what Pingora has sent of an answer that was passed on.
+    pub(super) fn count_passed(&self, session: &Session, ctx: &mut Ctx) {
         if ctx.passing.is_some() && ctx.sent == 0 {
             ctx.sent = u64::try_from(session.body_bytes_sent()).unwrap_or(u64::MAX);
             self.metrics.sent(Source::Upstream, ctx.sent);
         }
+    }
+
+    /// Counts and logs a request that ended.
+    pub(super) fn note(&self, method: &str, ctx: &mut Ctx) {
         let told = ctx.fault.map(Fault::told);
         let (fault, level) = told
             .as_ref()
@@ -176,7 +180,7 @@ impl<S: Service> Edge<S> {
             first_byte: ctx.first_byte(),
             duration,
             client: ctx.client,
-            method: session.req_header().method.as_str(),
+            method,
             path: ctx
                 .head
                 .as_ref()

@@ -5,6 +5,7 @@
 //! its copy of the raw head is then the mended one.
 
 use bytes::{Bytes, BytesMut};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::request::{Framing, HostPort, Refusal, RequestTarget, StrictHead, Version, strict};
 
@@ -19,7 +20,34 @@ pub struct Head {
     pub host: Option<HostPort>,
     /// How the body is delimited.
     pub framing: Framing,
+    /// Whether it is a GET with both If-Match and Range.
+    pub is_chunk: bool,
+    /// As it was read.
+    raw: Bytes,
 }
+
+impl Head {
+    /// The fields.
+    pub(super) fn fields(&self) -> HeaderMap {
+        let mut fields = HeaderMap::with_capacity(USUAL_FIELDS);
+        for line in self.raw.split(|b| *b == b'\n').skip(1) {
+            let Some(colon) = line.iter().position(|b| *b == b':') else {
+                break;
+            };
+            let (name, value) = line.split_at(colon);
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            let value = HeaderValue::from_maybe_shared(self.raw.slice_ref(value));
+            // Both were looked at by `strict`.
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name), value) {
+                fields.append(name, value);
+            }
+        }
+        fields
+    }
+}
+
+/// What SDKs send; more only costs a second allocation.
+const USUAL_FIELDS: usize = 12;
 
 /// Given to Pingora in place of a refused head, so that the refusal goes the way of every other answer: through the
 /// hooks, the access log and the metrics. The method decides whether the refusal has a body.
@@ -35,6 +63,7 @@ pub(super) fn read(raw: &Bytes) -> Result<(Head, Bytes), Refusal> {
         version,
         host,
         framing,
+        is_chunk,
         ..
     } = parsed;
     let head = Head {
@@ -42,6 +71,8 @@ pub(super) fn read(raw: &Bytes) -> Result<(Head, Bytes), Refusal> {
         version,
         host,
         framing,
+        is_chunk,
+        raw: raw.clone(),
     };
     Ok((head, bytes))
 }

@@ -3,6 +3,8 @@
 //! Owns: the order in which Pingora runs a request through the edge.
 //! Never: turns Pingora's cache on (it fetches whole objects and knows no If-Match), or lets Pingora answer by itself.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use http::header;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -19,8 +21,11 @@ use super::serve;
 use super::service::Service;
 use crate::object::Cause;
 
+/// What Pingora calls.
+pub(super) struct Hooks<S>(pub(super) Arc<Edge<S>>);
+
 #[async_trait]
-impl<S: Service> ProxyHttp for Edge<S> {
+impl<S: Service> ProxyHttp for Hooks<S> {
     type CTX = Ctx;
 
     fn new_ctx(&self) -> Ctx {
@@ -32,9 +37,9 @@ impl<S: Service> ProxyHttp for Edge<S> {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        match self.open(session, ctx)? {
-            Opening::Now(reply) => self.reply(session, ctx, reply).await?,
-            Opening::Later(answer) => self.answer(session, ctx, answer).await?,
+        match self.0.open(session, ctx)? {
+            Opening::Now(reply) => self.0.reply(session, ctx, reply).await?,
+            Opening::Later(answer) => self.0.answer(session, ctx, answer).await?,
             Opening::Pass(passing) => {
                 ctx.passing = Some(passing);
                 // Not proxied as an upgrade; Pingora must not expect one either.
@@ -46,7 +51,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        if let Err(fault) = self.resolve(session, ctx).await {
+        if let Err(fault) = self.0.resolve(session, ctx).await {
             ctx.fault = Some(fault);
             return Err(carrier(fault));
         }
@@ -110,7 +115,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
             conn.keep_date(date.clone());
         }
         let Some(passing) = &ctx.passing else { return Ok(()) };
-        passing.answer(answer, &self.instance)?;
+        passing.answer(answer, &self.0.instance)?;
         let detail = passing.detail();
         ctx.begins(answer.status, detail);
         Ok(())
@@ -132,7 +137,7 @@ impl<S: Service> ProxyHttp for Edge<S> {
                 }
                 serve::flush(session);
             }
-            Some(_) | None => self.tell(session, ctx, fault).await,
+            Some(_) | None => self.0.tell(session, ctx, fault).await,
         }
         FailToProxy {
             error_code: fault.told().status.as_u16(),
@@ -144,7 +149,8 @@ impl<S: Service> ProxyHttp for Edge<S> {
         if let Some(conn) = conn(session) {
             conn.finish();
         }
-        self.note(session, ctx);
+        self.0.count_passed(session, ctx);
+        self.0.note(session.req_header().method.as_str(), ctx);
     }
 
     fn suppress_error_log(&self, _session: &Session, _ctx: &Ctx, _error: &Error) -> bool {

@@ -158,6 +158,11 @@ impl Inlet {
         self.phase = Phase::Running(body);
     }
 
+    /// The request that runs was answered without Pingora, which shall not read its head.
+    pub(super) fn withhold(&mut self) {
+        self.handout = Bytes::new();
+    }
+
     /// Ends the request that runs, if its body has ended too; whether it did.
     pub(super) fn end(&mut self) -> bool {
         let ends = self.awaits() == Awaits::Leaving && self.handout.is_empty();

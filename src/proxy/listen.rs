@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerApp, HttpServerOptions, ServerApp};
+use pingora::apps::{HttpServerApp, HttpServerOptions};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
@@ -25,15 +25,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::conn::{Conn, Origin};
 use super::edge::Edge;
+use super::hooks::Hooks;
 use super::pass::MAX_ADDRESSES;
 use super::service::Service;
 use super::socket::bind;
+use super::visit::Visit;
 use crate::config::{Config, Listener};
 use crate::metrics::Metrics;
 
 /// The edge of one process, to be run on its listeners.
 pub struct Front<S: Service> {
-    proxy: Arc<HttpProxy<Edge<S>>>,
+    edge: Arc<Edge<S>>,
+    proxy: Arc<HttpProxy<Hooks<S>>>,
     metrics: Arc<Metrics>,
     shutdown: Duration,
 }
@@ -79,13 +82,14 @@ impl<S: Service> Front<S> {
             max_retries: MAX_ADDRESSES + 1,
             ..ServerConf::default()
         };
-        let edge = Edge::new(config, service, Arc::clone(metrics));
-        let mut proxy = http_proxy(&Arc::new(conf), edge);
+        let edge = Arc::new(Edge::new(config, service, Arc::clone(metrics)));
+        let mut proxy = http_proxy(&Arc::new(conf), Hooks(Arc::clone(&edge)));
         let mut options = HttpServerOptions::default();
         // So that CONNECT reaches the hooks, which refuse it with a reason, a log line and a count.
         options.allow_connect_method_proxying = true;
         proxy.server_options = Some(options);
         Self {
+            edge,
             proxy: Arc::new(proxy),
             metrics: Arc::clone(metrics),
             shutdown: config.shutdown,
@@ -128,6 +132,7 @@ impl<S: Service> Front<S> {
     fn door(&self, bound: Bound, watch: ShutdownWatch) -> Door<S> {
         let cap = bound.config.max_connections.get().min(Semaphore::MAX_PERMITS);
         Door {
+            edge: Arc::clone(&self.edge),
             proxy: Arc::clone(&self.proxy),
             metrics: Arc::clone(&self.metrics),
             watch,
@@ -142,7 +147,8 @@ impl<S: Service> Front<S> {
 
 /// One accept loop and the connections that came through it.
 struct Door<S: Service> {
-    proxy: Arc<HttpProxy<Edge<S>>>,
+    edge: Arc<Edge<S>>,
+    proxy: Arc<HttpProxy<Hooks<S>>>,
     metrics: Arc<Metrics>,
     watch: ShutdownWatch,
     free: Arc<Semaphore>,
@@ -188,10 +194,14 @@ impl<S: Service> Door<S> {
         };
         let conn = Conn::new(io, origin, &self.config, self.metrics.client_writes.clone());
         let open = Open::new(&self.metrics.connections_open, permit);
-        let (proxy, watch) = (Arc::clone(&self.proxy), self.watch.clone());
+        let visit = Visit {
+            edge: Arc::clone(&self.edge),
+            proxy: Arc::clone(&self.proxy),
+            stopping: self.watch.clone(),
+        };
         self.tasks.spawn(async move {
             let _open = open;
-            proxy.process_new(Box::new(conn), &watch).await;
+            visit.run(conn).await;
         });
     }
 }

@@ -22,8 +22,10 @@ mod refused;
 mod roots;
 mod serve;
 mod service;
+mod short;
 mod socket;
 mod through;
+mod visit;
 
 #[cfg(test)]
 mod tests;
@@ -34,5 +36,5 @@ pub use door::{Door, Gate};
 pub use head::Head;
 pub use listen::{Bound, Front};
 pub use roots::Roots;
-pub use service::{Abort, Action, Answered, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls};
+pub use service::{Abort, Action, Answered, AtHand, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls};
 pub use through::Through;

@@ -25,6 +25,12 @@ pub trait Service: Send + Sync + 'static {
     /// Called once for every well-formed request but CONNECT. Never waits: that is for the answer's future, which is
     /// dropped when the client leaves.
     fn decide(&self, request: Request<'_>) -> Decision;
+
+    /// The answer to a request, if it is at hand: all of it is in memory or in the page cache. Never waits; `None` says
+    /// nothing about what [`Service::decide`] will.
+    fn at_hand(&self, _request: Request<'_>) -> Option<AtHand> {
+        None
+    }
 }
 
 /// A well-formed request.
@@ -53,6 +59,17 @@ pub struct Decision {
     pub class: &'static str,
     /// The way to an answer.
     pub action: Action,
+}
+
+/// An answer that nobody has to wait for.
+#[derive(Debug)]
+pub struct AtHand {
+    /// Whose metrics it counts in.
+    pub route: Arc<RouteMetrics>,
+    /// The class, as a metric label and log field.
+    pub class: &'static str,
+    /// The answer. Its fields tell the body's length.
+    pub reply: fetch::AtHand,
 }
 
 /// The ways to an answer.

@@ -27,6 +27,8 @@ pub struct StrictHead<'a> {
     pub host: Option<HostPort>,
     /// How the body is delimited.
     pub framing: Framing,
+    /// Whether it is a GET with both If-Match and Range: the mark of a chunk of a parallel download.
+    pub is_chunk: bool,
 }
 
 /// The versions that are served in this syntax.
@@ -75,6 +77,7 @@ pub fn strict(raw_head: &[u8]) -> Result<StrictHead<'_>, Refusal> {
         version,
         host: fields.host(version)?,
         framing: fields.framing(version)?,
+        is_chunk: method == "GET" && fields.range.is_some() && fields.has_if_match,
     })
 }
 
@@ -156,6 +159,7 @@ struct Fields<'a> {
     length: Option<&'a [u8]>,
     encoding: Option<&'a [u8]>,
     range: Option<&'a [u8]>,
+    has_if_match: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -165,7 +169,10 @@ impl<'a> Fields<'a> {
             _ if name.eq_ignore_ascii_case("content-length") => (&mut self.length, Refusal::TwoLengths),
             _ if name.eq_ignore_ascii_case("transfer-encoding") => (&mut self.encoding, Refusal::Encoding),
             _ if name.eq_ignore_ascii_case("range") => (&mut self.range, Refusal::TwoRanges),
-            _ => return Ok(()),
+            _ => {
+                self.has_if_match |= name.eq_ignore_ascii_case("if-match");
+                return Ok(());
+            }
         };
         match slot.replace(value) {
             None => Ok(()),
@@ -224,8 +231,21 @@ fn transfer_encoding(value: &[u8]) -> Result<Framing, Refusal> {
 
 /// `tchar` (RFC 9110 5.6.2).
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
 }
+
+/// Asked for every byte of every field's name, hence a table.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let punctuation = matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        table[byte as usize] = byte.is_ascii_alphanumeric() || punctuation;
+        byte += 1;
+    }
+    table
+};
 
 #[cfg(test)]
 #[path = "strict_tests.rs"]

@@ -30,6 +30,7 @@ mod s3_dialect;
 mod s3_identity;
 mod s3_parts;
 mod scattered;
+mod short;
 mod shutdown;
 mod stage;
 mod support;

@@ -6,17 +6,31 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::reply::{Account, Body, Reply};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
 use super::route::Route;
-use crate::metrics::Source;
 use crate::object::{Current, Head, Method, ObjectKey, RangeSpec, Revision, StrongETag, Target};
-use crate::plan::{self, Facts, Local, Step, Stored, Trace, served_fields};
+use crate::plan::{self, Detail, Facts, Local, Step, Stored, Trace, served_fields};
 use crate::request::{Kind, Read};
-use crate::tier::store::AtHand;
+use crate::tier::store;
+
+/// An answer that nobody has to wait for.
+#[derive(Debug)]
+pub struct AtHand {
+    /// The status.
+    pub status: StatusCode,
+    /// All fields, Content-Length included.
+    pub fields: HeaderMap,
+    /// All of the body, read from a local block.
+    pub body: Bytes,
+    /// Why this answer.
+    pub detail: Detail,
+}
 
 impl Route {
     /// The whole answer to a read of a range within one block, if it is pinned to one revision and at hand.
-    pub fn warm(&self, key: &ObjectKey, read: &Read) -> Option<Reply> {
+    pub fn at_hand(&self, key: &ObjectKey, read: &Read) -> Option<AtHand> {
         let Target::Range(RangeSpec::Span(range)) = read.target else {
             return None;
         };
@@ -32,7 +46,7 @@ impl Route {
             key: key.clone(),
             tag: tag.clone(),
         };
-        let AtHand { known, head, bytes } = self.store.at_hand(&revision, span.first(), range)?;
+        let store::AtHand { known, head, bytes } = self.store.at_hand(&revision, span.first(), range)?;
         // The head of the current revision is renewed at every confirmation; a block's is as old as the block.
         let current = known.head.filter(|head| head.tag() == tag);
         let facts = facts(known.current, known.former, current.unwrap_or(head));
@@ -40,23 +54,18 @@ impl Route {
         let Step::Serve(serve) = plan::next(read, &facts, &self.terms, now) else {
             return None;
         };
-        let trace = Trace::default();
         // What is at hand are the bytes of the range, and not the nothing of a 304.
         serve
             .shape
             .body(read.method, serve.head.size())
             .filter(|body| *body == range)?;
-        let (status, fields) = served_fields(&serve, read, &trace, &self.instance, now)?;
+        let (status, fields) = served_fields(&serve, read, &Trace::default(), &self.instance, now)?;
         self.metrics.answered(&read.kind, serve.detail);
-        Some(Reply {
+        Some(AtHand {
             status,
             fields,
-            body: Body::Bytes(bytes, Source::Disk),
-            account: Account {
-                class: read.kind.label(),
-                detail: serve.detail,
-                trace,
-            },
+            body: bytes,
+            detail: serve.detail,
         })
     }
 }
