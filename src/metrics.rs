@@ -38,6 +38,8 @@ pub struct Metrics {
     pub body_resumes: IntCounter,
     /// Requests that run.
     pub requests_in_flight: IntGauge,
+    /// Requests that wait for the authority to say what is current.
+    pub discoveries_waiting: IntGauge,
     /// Connections of clients that are open.
     pub connections_open: IntGauge,
     /// Connections of clients that were over the cap.
@@ -143,6 +145,10 @@ impl Metrics {
             )?,
             body_resumes: make.counter("body_resumes_total", "Bodies that were cut and resumed.")?,
             requests_in_flight: make.gauge("requests_in_flight", "Requests that run.")?,
+            discoveries_waiting: make.gauge(
+                "discoveries_waiting",
+                "Requests that wait for the authority to say what is current.",
+            )?,
             connections_open: make.gauge("connections_open", "Connections of clients that are open.")?,
             connections_refused: make.counter("connections_refused_total", "Connections over the cap.")?,
             client_writes: make.counter("client_writes_total", "System calls that wrote to clients.")?,
@@ -326,6 +332,7 @@ mod tests {
             "pinstripe_pin_mismatches_total 1",
             "pinstripe_discovery_fallbacks_total 0",
             "pinstripe_requests_in_flight 0",
+            "pinstripe_discoveries_waiting 0",
             concat!("pinstripe_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1"),
         ] {
             check(&metrics, line);

@@ -160,6 +160,8 @@ impl Leaf for PathPrefix {
             "has characters that no path has (`?` and `#` end a path; others come percent-encoded)"
         } else if has_dot_segment(text) {
             "has a dot segment, and requests with one are refused"
+        } else if text.split('/').any(|segment| matches!(segment, "*" | "**")) {
+            "has a wildcard: leave it out, a path matches whatever begins with it"
         } else {
             return Ok(Self(text.into()));
         };
@@ -260,6 +262,9 @@ mod tests {
             "/a/%2E./b",
             "/./",
             "/a\n",
+            "/*",
+            "/a/**",
+            "/*/a",
         ] {
             assert!(PathPrefix::from_text(text).is_err(), "{text}");
         }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use prometheus::IntGauge;
 
 use super::fetching::InHand;
 use super::flight::Follower;
@@ -38,7 +39,9 @@ impl Route {
             }
             Place::Member(group) => (group, false),
         };
+        let waiting = Waiting::new(&self.metrics.0.discoveries_waiting);
         let word = group.word().await;
+        drop(waiting);
         if asker && let Some((told, in_hand)) = word.own.lock().take() {
             return (told, in_hand, false);
         }
@@ -95,6 +98,22 @@ impl Route {
             Step::Discover(anew) => anew,
             _ => asked,
         }
+    }
+}
+
+/// A request that waits for a group's word, until it is dropped.
+struct Waiting<'a>(&'a IntGauge);
+
+impl<'a> Waiting<'a> {
+    fn new(gauge: &'a IntGauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -114,7 +114,12 @@ impl Freshness {
 }
 
 /// The current age of an answer (RFC 9111 4.2.3): what it was on arrival and how long it has been here since.
-pub(crate) fn age(fields: &HeaderMap, received: SystemTime, now: SystemTime) -> Duration {
+fn age(fields: &HeaderMap, received: SystemTime, now: SystemTime) -> Duration {
+    age_on_arrival(fields, received).saturating_add(now.duration_since(received).unwrap_or_default())
+}
+
+/// How old an answer was when it came.
+pub(crate) fn age_on_arrival(fields: &HeaderMap, received: SystemTime) -> Duration {
     // RFC 9111 5.1: of a list the first member counts; what is no number is ignored.
     let stated = first(fields, &header::AGE)
         .and_then(|v| parse_delta(v.split(',').next()?.trim()))
@@ -128,9 +133,7 @@ pub(crate) fn age(fields: &HeaderMap, received: SystemTime, now: SystemTime) -> 
     } else {
         apparent
     };
-    stated
-        .max(apparent)
-        .saturating_add(now.duration_since(received).unwrap_or_default())
+    stated.max(apparent)
 }
 
 fn lifetime(fields: &HeaderMap, control: &CacheControl, received: SystemTime) -> Option<Duration> {

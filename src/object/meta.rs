@@ -7,7 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::etag::StrongETag;
 use super::fields::{hop_by_hop, is_hop_by_hop, own_bytes_only};
-use super::freshness::{CacheControl, Freshness, age};
+use super::freshness::{CacheControl, Freshness, age_on_arrival};
 use super::question::PartNumber;
 use super::range::{ByteRange, ObjectSize};
 
@@ -30,6 +30,8 @@ pub struct Head {
     size: ObjectSize,
     fields: HeaderMap,
     received: SystemTime,
+    /// Told by the fields, and asked for with every answer.
+    age_on_arrival: Duration,
     parts: Parts,
 }
 
@@ -73,13 +75,7 @@ impl Head {
             }
         }
         date(&mut kept, received);
-        Self {
-            tag,
-            size,
-            fields: kept,
-            received,
-            parts: Parts::default(),
-        }
+        Self::restore(tag, size, kept, received, Parts::default())
     }
 
     /// A head as it was stored.
@@ -87,6 +83,7 @@ impl Head {
         Self {
             tag,
             size,
+            age_on_arrival: age_on_arrival(&fields, received),
             fields,
             received,
             parts,
@@ -142,16 +139,13 @@ impl Head {
         for (name, value) in &update {
             merged.append(name.clone(), value.clone());
         }
-        Self {
-            fields: merged,
-            received,
-            ..self.clone()
-        }
+        Self::restore(self.tag.clone(), self.size, merged, received, self.parts.clone())
     }
 
     /// The age at an instant, to be told in the Age field.
     pub fn age(&self, now: SystemTime) -> Duration {
-        age(&self.fields, self.received, now)
+        let here = now.duration_since(self.received).unwrap_or_default();
+        self.age_on_arrival.saturating_add(here)
     }
 
     /// Freshness at an instant.

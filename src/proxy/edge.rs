@@ -42,7 +42,7 @@ const UNROUTED: &str = "-";
 
 /// What becomes of a request, before anything is awaited.
 pub(super) enum Opening {
-    Now(Reply),
+    Refuse(Reply),
     Later(BoxFuture<'static, Reply>),
     Pass(Box<Passing>),
 }
@@ -72,15 +72,15 @@ impl<S: Service> Edge<S> {
         session.set_total_drain_timeout(Some(timeouts.read));
         let head = match head {
             Ok(head) => head,
-            Err(refusal) => return Ok(Opening::Now(refuse(session, refusal))),
+            Err(refusal) => return Ok(Opening::Refuse(refuse(session, refusal))),
         };
         ctx.head = Some(head.clone());
         ctx.framing = head.framing;
         if session.req_header().method == Method::CONNECT {
-            return Ok(Opening::Now(no_tunnels(session)));
+            return Ok(Opening::Refuse(no_tunnels(session)));
         }
         let Ok(permit) = Arc::clone(&self.running).try_acquire_owned() else {
-            return Ok(Opening::Now(saturated(ctx)));
+            return Ok(Opening::Refuse(saturated(ctx)));
         };
         ctx.run(&self.metrics.requests_in_flight, permit);
         let request = session.req_header();
@@ -95,7 +95,7 @@ impl<S: Service> Edge<S> {
         ctx.route = route;
         ctx.class = class;
         Ok(match action {
-            Action::Reply(reply) => Opening::Now(reply),
+            Action::Refuse(reply) => Opening::Refuse(reply),
             Action::Answer(answer) => Opening::Later(answer),
             Action::Pass(to) => Opening::Pass(Box::new(Passing::new(*to, request))),
         })
@@ -112,7 +112,11 @@ impl<S: Service> Edge<S> {
         serve::reply(session, ctx, reply, &self.metrics).await
     }
 
-    pub(super) async fn reply(&self, session: &mut Session, ctx: &mut Ctx, reply: Reply) -> Result<()> {
+    /// Writes a refusal of our own: like every answer it says why.
+    pub(super) async fn refuse(&self, session: &mut Session, ctx: &mut Ctx, mut reply: Reply) -> Result<()> {
+        if let Ok(why) = HeaderValue::from_str(&format!("{}; detail={}", self.instance, reply.outcome)) {
+            reply = reply.with(HeaderName::from_static("cache-status"), why);
+        }
         serve::drain(session, ctx.framing).await?;
         serve::reply(session, ctx, reply, &self.metrics).await
     }

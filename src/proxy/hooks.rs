@@ -38,7 +38,7 @@ impl<S: Service> ProxyHttp for Hooks<S> {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         match self.0.open(session, ctx)? {
-            Opening::Now(reply) => self.0.reply(session, ctx, reply).await?,
+            Opening::Refuse(reply) => self.0.refuse(session, ctx, reply).await?,
             Opening::Later(answer) => self.0.answer(session, ctx, answer).await?,
             Opening::Pass(passing) => {
                 ctx.passing = Some(passing);

@@ -109,7 +109,7 @@ impl Refused {
         Decision {
             route,
             class: "refuse",
-            action: Action::Reply(self.reply()),
+            action: Action::Refuse(self.reply()),
         }
     }
 

@@ -74,8 +74,8 @@ pub struct AtHand {
 
 /// The ways to an answer.
 pub enum Action {
-    /// It is here.
-    Reply(Reply),
+    /// None: the request is refused, with this.
+    Refuse(Reply),
     /// From here. The future is polled until it is ready or the client leaves.
     Answer(BoxFuture<'static, Reply>),
     /// From an upstream, as it comes.
@@ -236,7 +236,7 @@ impl fmt::Debug for ReplyBody {
 impl fmt::Debug for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reply(reply) => f.debug_tuple("Reply").field(reply).finish(),
+            Self::Refuse(reply) => f.debug_tuple("Refuse").field(reply).finish(),
             Self::Answer(_) => f.write_str("Answer"),
             Self::Pass(to) => f.debug_tuple("Pass").field(to).finish(),
         }

@@ -83,7 +83,7 @@ impl Unless {
 
     /// [`Unless::holds`] of a stored revision.
     pub fn holds_for(&self, head: &Head) -> bool {
-        self.holds(Some(&ETag::Strong(head.tag().clone())), head.last_modified())
+        *self != Self::Never && self.holds(Some(&ETag::Strong(head.tag().clone())), head.last_modified())
     }
 }
 

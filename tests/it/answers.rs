@@ -6,7 +6,7 @@ use pinstripe_kit::origin::{Act, Origin, Resource, Rule};
 use pinstripe_kit::raw;
 use pinstripe_kit::raw::Answer;
 
-use crate::stage::{BLOCK, SIZE, Stage, config, is_part, is_whole, pinned, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, config, detail, is_part, is_whole, pinned, ranged, rev, tag};
 use crate::support::Sidecar;
 
 fn status(answer: &Answer) -> &str {
@@ -300,4 +300,18 @@ async fn requests_are_counted_by_route_class_and_outcome() {
     );
     let page = stage.sidecar.metrics().await;
     assert!(!page.contains("/none") && !page.contains(tag(1).trim_matches('"')));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusals_say_why() {
+    let stage = Stage::start().await;
+    let check = async |request: &str, status: u16, why: &str| {
+        let answer = stage.get(request).await;
+        assert_eq!((answer.status(), detail(&answer)), (status, why), "{request}");
+    };
+    check("GET http://elsewhere.example/x", 403, "forbidden-host").await;
+    check("CONNECT elsewhere.example:443", 405, "connect").await;
+    check("GET /o; If-Match: \"x", 400, "if-match").await;
+    check("GET /a/../b", 400, "dot-segment").await;
+    check("GET /o; Range: bytes=0-1; Range: bytes=0-1", 400, "two-ranges").await;
 }

@@ -108,7 +108,7 @@ async fn an_ignored_range_is_sliced_and_fetched_once_for_all_who_wait() {
     let ranges = [0, BLOCK + 7, 3 * BLOCK, SIZE - 9];
     let waiting = stage.sidecar.get_all(ranges.map(|first| ranged(first, first + 8)));
     let opening = async {
-        stage.sidecar.counted("pinstripe_requests_in_flight", 5).await;
+        stage.sidecar.counted("pinstripe_discoveries_waiting", 5).await;
         told.open();
     };
     let (answers, ()) = tokio::join!(waiting, opening);
