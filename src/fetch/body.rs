@@ -166,8 +166,9 @@ impl RevisionBody {
         let Some(rest) = self.rest() else { return Ok(None) };
         let Some(tail) = follower.flight().tail(index) else {
             // What is further on will be wanted from this flight, and it must not end before.
-            follower.hold_on();
-            self.held.push(follower);
+            if follower.hold_on(rest.end()) {
+                self.held.push(follower);
+            }
             return Ok(None);
         };
         let block = self.route.terms.block_size.range_of(index, self.head.size());

@@ -308,13 +308,15 @@ impl Follower {
         }
     }
 
-    /// Paces the flight by the first byte that is still in the window, for one who will come there.
-    pub(crate) fn hold_on(&mut self) {
+    /// Paces the flight by the first byte that is still in the window, for one who will come there. Whether he will: he
+    /// wants nothing from `end` on.
+    pub(crate) fn hold_on(&mut self, end: u64) -> bool {
         let mut state = self.flight.state.lock();
         let base = state.base;
         state.readers.insert(self.id, base);
         drop(state);
         self.flight.moved.notify_one();
+        base < end
     }
 
     /// The flight.

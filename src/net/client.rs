@@ -1,7 +1,8 @@
 //! The pooled HTTP/1.1 client of one tier.
 //!
 //! Owns: its connections, its limits, its timeouts, and what a failure is called.
-//! Never: decides what is asked, follows a redirect, or sends a request again that may have been heard.
+//! Never: decides what is asked, or follows a redirect. A request is sent again only where RFC 9112 9.3.1
+//! says so: a GET or HEAD, on a kept connection that broke and was most likely about to be closed.
 
 use std::fmt;
 use std::pin::pin;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::client::legacy;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use super::cause;
 use super::connect::Connector;
+use super::dialled::was_used;
 use super::guard::Guard;
 use super::roots::{TlsFault, tls_config};
 use super::transfer::Transfer;
@@ -32,6 +34,9 @@ const POOL_IDLE: Duration = Duration::from_secs(4);
 /// The most that hyper reads at once, thus the largest chunk of a body, and the largest buffer of a connection. It
 /// adapts from 8 KiB up; below the size from which allocators ask the kernel for every buffer.
 const READ_BUFFER: usize = 64 << 10;
+
+/// How many kept connections in a row may turn out closed before a request counts as failed.
+const STALE_CONNECTIONS: usize = 2;
 
 /// How upstreams of one tier are talked to.
 #[derive(Clone, PartialEq, Eq)]
@@ -96,20 +101,57 @@ impl Client {
         acquired.ok().and_then(Result::ok).ok_or(Cause::Saturated)
     }
 
+    /// Kept connections may all have been closed at once, so that one after the other breaks; a fresh one that breaks is
+    /// a failure.
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
+        let repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
+        for _ in 0..if repeatable { STALE_CONNECTIONS } else { 0 } {
+            match self.attempt(again(&request)).await {
+                Err((Cause::Reset, Connection::Kept)) => {}
+                outcome => return outcome.map_err(|(cause, _)| cause),
+            }
+        }
+        self.attempt(request).await.map_err(|(cause, _)| cause)
+    }
+
     /// The connector bounds how long there is no connection; from then on the first byte is waited for.
-    async fn exchange(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
+    async fn attempt(&self, mut request: Request<Full<Bytes>>) -> Result<Response<Incoming>, (Cause, Connection)> {
         let mut captured = capture_connection(&mut request);
+        let watched = captured.clone();
         let connected = async { drop(captured.wait_for_connection_metadata().await) };
         let mut response = pin!(self.inner.request(request));
         let outcome = tokio::select! {
             biased;
-            outcome = &mut response => outcome,
-            () = connected => {
-                timeout(self.config.first_byte, response).await.map_err(|_| Cause::Timeout)?
+            outcome = &mut response => outcome.map_err(|error| cause::of_exchange(&error)),
+            () = connected => match timeout(self.config.first_byte, response).await {
+                Ok(outcome) => outcome.map_err(|error| cause::of_exchange(&error)),
+                Err(_) => Err(Cause::Timeout),
             }
         };
-        outcome.map_err(|error| cause::of_exchange(&error))
+        let connection = if was_used(&watched) {
+            Connection::Kept
+        } else {
+            Connection::Fresh
+        };
+        outcome.map_err(|cause| (cause, connection))
     }
+}
+
+/// What a request went out on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    Kept,
+    /// Or none at all.
+    Fresh,
+}
+
+/// The same request, to be sent once more.
+fn again(request: &Request<Full<Bytes>>) -> Request<Full<Bytes>> {
+    let mut again = Request::new(request.body().clone());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.headers_mut() = request.headers().clone();
+    again
 }
 
 /// About as many bytes as the head had on the wire.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
 
 use super::cause;
+use super::dialled::Dialled;
 use super::guard::Guard;
 use super::resolve::Resolver;
 use crate::object::Cause;
@@ -57,7 +57,7 @@ impl Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<TokioIo<TcpStream>>;
+    type Response = MaybeHttpsStream<Dialled>;
     type Error = ConnectFailed;
     type Future = BoxFuture<'static, Result<Self::Response, ConnectFailed>>;
 
@@ -82,7 +82,7 @@ impl Service<Uri> for Connector {
 }
 
 impl Service<Uri> for Dialer {
-    type Response = TokioIo<TcpStream>;
+    type Response = Dialled;
     type Error = ConnectFailed;
     type Future = BoxFuture<'static, Result<Self::Response, ConnectFailed>>;
 
@@ -94,7 +94,7 @@ impl Service<Uri> for Dialer {
         let dialer = self.clone();
         Box::pin(async move {
             let stream = dialer.dial(&target).await.map_err(ConnectFailed)?;
-            Ok(TokioIo::new(stream))
+            Ok(Dialled::new(stream))
         })
     }
 }

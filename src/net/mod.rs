@@ -7,6 +7,7 @@
 mod cause;
 mod client;
 mod connect;
+mod dialled;
 mod guard;
 #[cfg(test)]
 pub(crate) mod listener;

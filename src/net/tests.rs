@@ -1,6 +1,7 @@
 //! The client against scripted bytes on a real socket.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -276,4 +277,43 @@ async fn a_server_without_tls_fails_the_handshake() {
         .await
         .unwrap_err();
     assert!(matches!(failed, Cause::Tls | Cause::Timeout), "{failed:?}");
+}
+
+/// Answers the n-th request with what the script says of n.
+async fn in_turn(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Listener {
+    let turn = AtomicUsize::new(0);
+    Listener::start(move |_| script(turn.fetch_add(1, Ordering::SeqCst))).await
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn a_kept_connection_that_breaks_costs_a_read_nothing() {
+    let listener = in_turn(|turn| if turn == 1 { vec![Step::Close] } else { say(OK) }).await;
+    let (client, url) = (client(config()), format!("http://{}/", listener.address));
+    for _ in 0..2 {
+        let (bytes, cut) = read(get(&client, &url).await.unwrap()).await;
+        assert_eq!((&*bytes, cut), (b"ok".as_slice(), None));
+    }
+    assert_eq!((listener.heads().len(), listener.connections()), (3, 2));
+}
+
+#[tokio::test]
+async fn a_fresh_connection_that_breaks_is_a_failure() {
+    let listener = in_turn(|turn| if turn == 0 { say(OK) } else { vec![Step::Close] }).await;
+    let (client, url) = (client(config()), format!("http://{}/", listener.address));
+    read(get(&client, &url).await.unwrap()).await;
+    // Once on the kept connection, once on a fresh one.
+    assert_eq!(get(&client, &url).await.err(), Some(Cause::Reset));
+    assert_eq!(listener.heads().len(), 3);
+}
+
+#[tokio::test]
+async fn a_write_is_never_sent_twice() {
+    let listener = in_turn(|turn| if turn == 0 { say(OK) } else { vec![Step::Close] }).await;
+    let (client, url) = (client(config()), format!("http://{}/", listener.address));
+    read(get(&client, &url).await.unwrap()).await;
+    let post = Request::post(&url).body(Full::from("x")).unwrap();
+    assert_eq!(client.send(post).await.err(), Some(Cause::Reset));
+    assert_eq!(listener.heads().len(), 2);
 }

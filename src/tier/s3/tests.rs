@@ -71,10 +71,15 @@ async fn errors_are_read_where_their_status_does_not_say_enough() {
     check(404, "NoSuchBucket", "not found").await;
     check(301, "PermanentRedirect", "other 301").await;
     check(503, "SlowDown", "failed Status Some(503)").await;
+    assert_eq!(bench.origin().requests().len(), 8, "nothing is retried or followed");
     bench.origin().repent();
     bench.origin().script(Rule::any().act(Act::Reset));
     assert_eq!(summary(&bench.ask(&get(PATH)).await.heard), "failed Reset None");
-    assert_eq!(bench.origin().requests().len(), 9, "nothing is retried or followed");
+    assert_eq!(
+        bench.origin().requests().len(),
+        10,
+        "a kept connection, then a fresh one"
+    );
 }
 
 #[tokio::test]
