@@ -15,10 +15,6 @@ use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-/// A request makes some hundred short-lived allocations, many of 4 KiB, which glibc's allocator merges and splits anew.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// `EX_USAGE` of sysexits: what was said is wrong, and saying it again will not help.
 const BAD_INPUT: u8 = 64;
 
