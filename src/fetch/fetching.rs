@@ -98,7 +98,7 @@ impl Route {
                     ..InHand::default()
                 },
             ),
-            Takeoff::Grounded(told) if refusal_is_shared(tag, told) => {
+            Takeoff::Grounded(told) if refusal_is_shared(tag, target, told) => {
                 let told = told
                     .iter()
                     .map(|told| Told {
@@ -389,10 +389,11 @@ fn brought(told: &Told, head: &Head) -> Option<ByteRange> {
 }
 
 /// Whether a refusal that others waited for too is the answer to all of them. 401, 403 and what is only handed on are
-/// the asker's alone.
-fn refusal_is_shared(tag: &StrongETag, told: &[Told]) -> bool {
+/// the asker's alone; a 416 is that of the range that was asked for, and an empty object has no other.
+fn refusal_is_shared(tag: &StrongETag, target: Target, told: &[Told]) -> bool {
     told.last().is_some_and(|last| match &last.heard {
-        Heard::PreconditionFailed(_) | Heard::NotFound(_) | Heard::Unsatisfiable(_, _) | Heard::Failed(_) => true,
+        Heard::Unsatisfiable(_, _) => last.asked.target == target,
+        Heard::PreconditionFailed(_) | Heard::NotFound(_) | Heard::Failed(_) => true,
         Heard::Found(_, _) | Heard::Partial(_, _, _) => !served(std::slice::from_ref(tag), last),
         Heard::NotModified(_) | Heard::Denied(_) | Heard::Other(_) => false,
     })

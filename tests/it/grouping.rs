@@ -1,11 +1,11 @@
 //! The authority is asked once for all who wait, and never for those who came later.
 
 use pinstripe_kit::gate::Gate;
-use pinstripe_kit::origin::{Act, Rule};
+use pinstripe_kit::origin::{Act, Resource, Rule};
 use pinstripe_kit::raw::{Answer, Wire};
 use tokio::time::Instant;
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, is_part, is_whole, parameter, pinned, ranged, tag};
+use crate::stage::{BLOCK, SIZE, Stage, bytes, is_part, is_whole, parameter, pinned, ranged, rev, tag};
 use crate::support::head;
 
 const RUNNING: &str = "pinstripe_requests_in_flight";
@@ -270,4 +270,20 @@ async fn a_refusal_is_the_askers_alone() {
     let mut statuses: Vec<_> = crowd.answers().await.iter().map(Answer::status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [206, 206, 206, 206, 403]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_416_of_a_range_is_not_that_of_the_whole() {
+    let stage = Stage::start().await;
+    stage.origin.put("/o", Resource::pattern(rev(1), 0));
+    let gate = Gate::closed();
+    stage.origin.script(Rule::any().times(1).act(Act::Hold(gate.clone())));
+    let part = stage.get_later(&pinned(1, 0, 9)).await;
+    gate.waiting(1).await;
+    let whole = stage.get_later(&format!("GET /o; If-Match: {}", tag(1))).await;
+    stage.sidecar.counted(RUNNING, 2).await;
+    gate.open();
+    assert_eq!(part.answer().await.status(), 416);
+    let whole = whole.answer().await;
+    assert_eq!((whole.status(), whole.body.len()), (200, 0), "{:?}", whole.head);
 }
