@@ -106,6 +106,8 @@ impl Config {
     /// All faults of the text, in its order.
     pub fn parse(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, Faults> {
         let mut notes = Notes::default();
+        // Some editors put it before the first byte; YAML allows it there.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let tree = tree::read(text, env, &mut notes);
         let file = tree.and_then(|tree| decode::decode(tree, &mut notes));
         let config = file.and_then(|file| validate::validate(file, &mut notes));

@@ -12,10 +12,10 @@ use super::relayed::RelayedBody;
 use super::reply::{Account, Body, Reply};
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, ByteRange, Cause, Current, Head, Heard, Method, RangeSpec, Target};
+use crate::object::{BlockIndex, ByteRange, Cause, Current, Found, Head, Heard, Method, ObjectSize, RangeSpec, Target};
 use crate::plan::{
-    self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Trace, effective, relay_fields, reply_fields,
-    served_fields,
+    self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Told, Trace, effective, relay_fields,
+    reply_fields, served_fields,
 };
 use crate::request::Kind;
 
@@ -247,15 +247,47 @@ impl Course {
             .fields
             .get(http::header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = length.or_else(|| self.known_length(found));
         let method = self.request.read.method;
         let (status, fields) = relay_fields(&relay, found, length, method, &self.trace, &self.route.instance);
-        let body = match self.in_hand.body.take() {
-            Some(body) if method == Method::Get && !relay.not_modified => {
-                Body::Relayed(RelayedBody::new(body, relay.cut, length))
-            }
-            _ => Body::Empty,
+        let body = if method == Method::Get && !relay.not_modified {
+            self.relayed(&relay, &told, length)
+        } else {
+            Body::Empty
         };
         self.finish(status, fields, body, relay.detail)
+    }
+
+    /// The length of a whole representation that does not tell it, known by its tag: a body of another length is not it.
+    fn known_length(&self, found: &Found) -> Option<u64> {
+        let whole = found.status == StatusCode::OK && !found.fields.contains_key(http::header::CONTENT_ENCODING);
+        let tag = found.strong_tag().filter(|_| whole)?;
+        let head = self.facts.local.stored(&tag).map(|stored| stored.head.size());
+        head.map(ObjectSize::bytes)
+    }
+
+    /// The body that is handed on, also if blocks of a revision are being made of it.
+    fn relayed(&mut self, relay: &Relay, told: &Told, length: Option<u64>) -> Body {
+        let InHand { body, follower, .. } = std::mem::take(&mut self.in_hand);
+        if let Some(body) = body {
+            return Body::Relayed(RelayedBody::new(body, relay.cut, length));
+        }
+        let (Some(follower), Some(head)) = (follower, plan::head_of(told).map(Arc::new)) else {
+            return Body::Empty;
+        };
+        let range = relay.cut.map(|cut| cut.sent).or_else(|| follower.flight().range());
+        let (Some(range), held) = (range, std::mem::take(&mut self.held)) else {
+            return Body::Empty;
+        };
+        let (route, request) = (self.route.clone(), self.request.clone());
+        Body::Revision(Box::new(RevisionBody::new(
+            route,
+            request,
+            head,
+            range,
+            Some(follower),
+            held,
+        )))
     }
 
     fn reply(&self, reply: plan::Reply) -> Reply {

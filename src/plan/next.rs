@@ -60,7 +60,8 @@ pub(crate) fn effective<'a>(read: &'a Read, facts: &Facts) -> Cow<'a, Read> {
 /// An answer from a revision, if the shape of it can be told.
 pub(super) fn serve(read: &Read, stored: &Stored, detail: Detail, terms: &Terms) -> Option<Serve> {
     let shape = shape(read, &stored.head, terms)?;
-    let detail = if shape == Shape::Unsatisfiable {
+    // A fallback stays one, and is counted, whatever its status.
+    let detail = if shape == Shape::Unsatisfiable && detail != Detail::DiscoveryFallback {
         Detail::Unsatisfiable
     } else {
         detail

@@ -139,7 +139,9 @@ fn mismatch_or_nothing(
     facts: &Facts,
     authority: Option<&Told>,
 ) -> Step {
-    let ignored = |told: &Told| matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _));
+    let ignored = |told: &Told| {
+        matches!(told.heard, Heard::Found(_, _) | Heard::Partial(_, _, _)) && !served(pins_of(told), told)
+    };
     let refused = |told: &Told| matches!(told.heard, Heard::PreconditionFailed(_));
     let known = matches!(&facts.local.current, Current::Is(tag) if !pins.contains(tag));
     if told.iter().any(ignored) {

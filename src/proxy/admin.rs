@@ -51,6 +51,8 @@ pub type AskReady = Arc<dyn Fn() -> Readiness + Send + Sync>;
 const CONNECTIONS: usize = 32;
 const HEAD: Duration = Duration::from_secs(5);
 const HEAD_BYTES: usize = 16 << 10;
+/// Of a whole connection, however it is used: then a scraper connects anew.
+const CONNECTION: Duration = Duration::from_secs(10);
 const BREATHER: Duration = Duration::from_millis(50);
 
 impl Admin {
@@ -111,8 +113,9 @@ impl Answers {
         let mut server = http1::Builder::new();
         server.timer(TokioTimer::new());
         server.header_read_timeout(HEAD).max_buf_size(HEAD_BYTES);
-        // A scraper that left needs no line in the log.
-        let _ = server.serve_connection(TokioIo::new(io), service).await;
+        // A scraper that left needs no line in the log. One that takes nothing must not keep probes out.
+        let served = server.serve_connection(TokioIo::new(io), service);
+        let _ = tokio::time::timeout(CONNECTION, served).await;
     }
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {

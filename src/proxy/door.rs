@@ -15,7 +15,7 @@ use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
 use crate::object::{AuthorityId, ObjectKey, TargetOrigin};
 use crate::request::forward::{fingerprint, forwarded};
-use crate::request::query::naming_part;
+use crate::request::query::{naming_part, without_part};
 use crate::request::routes::{Way, takes};
 use crate::request::{Class, Pass, Read, Refuse, RequestTarget, Rules, classify};
 
@@ -154,7 +154,7 @@ impl Gate {
         };
         let question = fetch::Request {
             key: self.key(place, naming.as_deref()),
-            query: place.query.map(Arc::from),
+            query: self.forwarded_query(place.query),
             read,
             fingerprint: fingerprint(&fields),
             fields: Arc::new(fields),
@@ -165,6 +165,14 @@ impl Gate {
             route: Some(self.metrics.clone()),
             class,
             action: Action::Answer(Box::pin(answer)),
+        }
+    }
+
+    fn forwarded_query(&self, query: Option<&str>) -> Option<Arc<str>> {
+        if self.rules.s3_dialect {
+            query.and_then(without_part).map(Arc::from)
+        } else {
+            query.map(Arc::from)
         }
     }
 

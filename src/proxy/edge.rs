@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::header::{self, HeaderName, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use pingora::Result;
 use pingora::proxy::Session;
@@ -65,7 +65,8 @@ impl<S: Service> Edge<S> {
         let head = conn.head().cloned().ok_or_else(|| carrier(Fault::Internal))?;
         let last = conn.last();
         ctx.client = Some(origin.client);
-        if last {
+        // Pingora looks at the first of several lines.
+        if last || closes(&session.req_header().headers) {
             session.set_keepalive(None);
         }
         session.set_read_timeout(Some(timeouts.read));
@@ -193,6 +194,13 @@ impl<S: Service> Edge<S> {
             cause: ctx.cause.take(),
         });
     }
+}
+
+/// Whether a client wants its connection closed (RFC 9112 9.6).
+fn closes(fields: &HeaderMap) -> bool {
+    let tokens = fields.get_all(header::CONNECTION).into_iter();
+    let mut tokens = tokens.flat_map(|value| value.as_bytes().split(|b| *b == b','));
+    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// The connection of a session.

@@ -92,7 +92,7 @@ impl Refused {
             Refuse::MalformedIfMatch => Self::new(
                 StatusCode::BAD_REQUEST,
                 "if-match",
-                "If-Match is no list of entity tags",
+                "If-Match is no list of at most 100 entity tags",
                 "InvalidArgument",
             ),
             Refuse::MalformedPart => Self::new(

@@ -8,10 +8,10 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use pingora::apps::HttpServerApp;
+use pingora::protocols::Shutdown;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
-use tokio::io::AsyncWriteExt;
 
 use super::conn::Conn;
 use super::edge::Edge;
@@ -43,7 +43,7 @@ impl<S: Service> Visit<S> {
                 head = poll_fn(|cx| conn.poll_head(cx)) => head,
                 () = &mut stop => {
                     // The end of the last answer may still wait for the client to take it.
-                    let _ = conn.flush().await;
+                    Shutdown::shutdown(&mut *conn).await;
                     return;
                 }
             };

@@ -71,7 +71,7 @@ pub enum Refuse {
     ShapeNotAllowed(Pass),
     /// 501: a sub-resource or listing of a bucket.
     NotARead,
-    /// 400: If-Match is no list of entity tags.
+    /// 400: If-Match is no list of entity tags, or an endless one.
     MalformedIfMatch,
     /// 400: partNumber is not a number of 1..=10,000, or comes with a Range.
     MalformedPart,

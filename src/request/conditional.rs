@@ -87,6 +87,9 @@ impl Unless {
     }
 }
 
+/// More tags than that are no list that a client means.
+const MOST_TAGS: usize = 100;
+
 impl Match {
     /// All If-Match lines, joined.
     pub fn of(fields: &HeaderMap) -> Self {
@@ -99,6 +102,10 @@ impl Match {
         let Some(tags) = ETag::parse_list(&value) else {
             return Self::Malformed;
         };
+        // Every tag may become a question, and is compared with every other.
+        if tags.len() > MOST_TAGS {
+            return Self::Malformed;
+        }
         let mut strong: Vec<StrongETag> = Vec::new();
         for tag in tags.iter().filter_map(ETag::strong) {
             if !strong.contains(tag) {

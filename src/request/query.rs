@@ -49,6 +49,15 @@ pub fn part_field(query: Option<&str>) -> PartField {
     }
 }
 
+/// The query for a tier in S3's dialect: which part is asked for is said with the question, and not beside a range.
+pub fn without_part(query: &str) -> Option<String> {
+    let kept: Vec<&str> = query
+        .split('&')
+        .filter(|pair| pair.split('=').next() != Some("partNumber"))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join("&"))
+}
+
 /// What of the query names the object (`semantics.md`, Keys). Order and spelling stay as sent.
 pub fn naming_part(query: Option<&str>, s3_dialect: bool, shared: bool) -> Option<String> {
     let query = query?;

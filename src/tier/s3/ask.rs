@@ -7,7 +7,7 @@ use super::super::hearing;
 use super::super::upstream::Answer;
 use super::wire::Slot;
 use super::{S3Tier, key, refusal};
-use crate::object::{Cause, Condition, Found, Heard, Method, Question, StrongETag, Target};
+use crate::object::{ByteRange, Cause, Condition, Found, Heard, Method, Question, RangeSpec, StrongETag, Target};
 
 /// Fields that name one exchange with S3, and would name it again with every answer from a cache.
 const OF_ONE_EXCHANGE: [HeaderName; 3] = [
@@ -76,8 +76,28 @@ impl S3Tier {
         }
     }
 
-    /// One request, and its answer as S3 gave it.
+    /// One question. The refusal of a HEAD has no body that could say whether it is our own identity that is refused, so
+    /// that is asked of the first byte.
     async fn put(&self, question: &Question, key: &str, terms: Terms<'_>) -> Answer {
+        let answer = self.send(question, key, terms).await;
+        if question.method != Method::Head || !may_be_our_own(&answer.heard) {
+            return answer;
+        }
+        let why = Question {
+            method: Method::Get,
+            target: Target::Range(RangeSpec::Span(ByteRange::FIRST)),
+            ..question.clone()
+        };
+        match self.send(&why, key, terms).await.heard {
+            Heard::Failed(failure) if failure.cause == Cause::OwnCredentials => {
+                Answer::bare(Heard::failed(Cause::OwnCredentials))
+            }
+            _ => answer,
+        }
+    }
+
+    /// One request, and its answer as S3 gave it.
+    async fn send(&self, question: &Question, key: &str, terms: Terms<'_>) -> Answer {
         let slot = Slot::new(question.revalidate);
         let sent = match question.method {
             Method::Get => self.get(question, key, terms, slot.clone()).await,
@@ -149,6 +169,15 @@ impl<'a> Terms<'a> {
             if_match: Some(tag),
             if_none_match: None,
         }
+    }
+}
+
+/// 403, and the 400 by which S3 tells of a token that is no longer valid.
+fn may_be_our_own(heard: &Heard) -> bool {
+    match heard {
+        Heard::Denied(_) => true,
+        Heard::Other(found) => found.status == http::StatusCode::BAD_REQUEST,
+        _ => false,
     }
 }
 
