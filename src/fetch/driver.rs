@@ -12,7 +12,7 @@ use super::relayed::RelayedBody;
 use super::reply::{Account, Body, Reply};
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, ByteRange, Cause, Current, Found, Head, Heard, Method, ObjectSize, RangeSpec, Target};
+use crate::object::{BlockIndex, ByteRange, Cause, Current, Found, Head, Heard, Method, RangeSpec, Revision, Target};
 use crate::plan::{
     self, Asked, Detail, Facts, Forward, Local, Relay, Serve, Step, Tier, Told, Trace, effective, relay_fields,
     reply_fields, served_fields,
@@ -79,7 +79,7 @@ impl Course {
             Step::Ask(tier, asked) => self.ask(tier, asked).await,
             Step::Fetch { pins, target } => self.fetch(pins, target).await,
             Step::Serve(serve) => return self.serve(serve).await,
-            Step::Relay(relay) => return Some(self.relay(relay)),
+            Step::Relay(relay) => return Some(self.relay(relay).await),
             Step::Reply(reply) => return Some(self.reply(reply)),
         }
         None
@@ -236,7 +236,7 @@ impl Course {
         self.route.follow_in_hand(&self.request, head, told, in_hand)
     }
 
-    fn relay(&mut self, relay: Relay) -> Reply {
+    async fn relay(&mut self, relay: Relay) -> Reply {
         let Some(told) = self.facts.in_hand().cloned() else {
             return self.reply(plan::Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Reset)));
         };
@@ -247,7 +247,10 @@ impl Course {
             .fields
             .get(http::header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse().ok());
-        let length = length.or_else(|| self.known_length(found));
+        let length = match length {
+            Some(length) => Some(length),
+            None => self.known_length(found).await,
+        };
         let method = self.request.read.method;
         let (status, fields) = relay_fields(&relay, found, length, method, &self.trace, &self.route.instance);
         let body = if method == Method::Get && !relay.not_modified {
@@ -259,11 +262,14 @@ impl Course {
     }
 
     /// The length of a whole representation that does not tell it, known by its tag: a body of another length is not it.
-    fn known_length(&self, found: &Found) -> Option<u64> {
+    async fn known_length(&mut self, found: &Found) -> Option<u64> {
         let whole = found.status == StatusCode::OK && !found.fields.contains_key(http::header::CONTENT_ENCODING);
-        let tag = found.strong_tag().filter(|_| whole)?;
-        let head = self.facts.local.stored(&tag).map(|stored| stored.head.size());
-        head.map(ObjectSize::bytes)
+        let revision = Revision {
+            key: self.request.key.clone(),
+            tag: found.strong_tag().filter(|_| whole)?,
+        };
+        let head = self.route.store.head(&revision).await.ok()?;
+        Some(head.size().bytes())
     }
 
     /// The body that is handed on, also if blocks of a revision are being made of it.

@@ -109,4 +109,16 @@ mod tests {
         check("partNumber=1&partNumber=2", PartField::Malformed);
         check("partnumber=1", PartField::Absent);
     }
+
+    #[test]
+    fn the_part_is_not_said_beside_a_range() {
+        let check =
+            |query: &str, expected: Option<&str>| assert_eq!(without_part(query).as_deref(), expected, "{query}");
+        check("partNumber=2", None);
+        check(
+            "x-id=GetObject&partNumber=2&versionId=v",
+            Some("x-id=GetObject&versionId=v"),
+        );
+        check("partNumbers=2", Some("partNumbers=2"));
+    }
 }

@@ -189,3 +189,16 @@ async fn all_who_follow_a_cut_body_get_all_of_it() {
     }
     assert_eq!(stage.origin.requests().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_whole_that_is_shorter_than_its_tag_allows_is_aborted() {
+    let stage = Stage::start().await;
+    stage.fill().await;
+    let short = bytes(1, 0..SIZE - 7);
+    let answer = Act::answer(200, &[("ETag", &*tag(1))], short.clone());
+    stage.origin.script(Rule::any().act(answer).act(Act::UntilClose));
+    for request in ["GET /o; Cache-Control: no-cache", "GET /o"] {
+        let answer = stage.get(request).await;
+        assert_eq!(answer.end, End::Cut, "{:?}", answer.head);
+    }
+}

@@ -4,7 +4,7 @@ use pinstripe_kit::origin::{Act, Rule};
 use pinstripe_kit::s3::Object;
 
 use crate::s3_dialect::{is_xml, server};
-use crate::stage::{Stage, bytes, detail, is_part, is_whole, rev};
+use crate::stage::{Stage, bytes, detail, is_part, is_whole, rev, tag};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn parts_are_asked_by_number_and_then_known() {
@@ -82,4 +82,18 @@ async fn a_parts_own_tag_names_no_revision() {
     }
     stage.origin.stop().await;
     is_part(&stage.get("GET /o; Range: bytes=0-9").await, 1, 0, 9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_knows_no_parts_is_handed_on() {
+    let stage = Stage::with("", ", dialect: s3").await;
+    // It looks at paths only, and ignores the query: 200, and all of it.
+    for request in [
+        "GET /o?partNumber=1".to_owned(),
+        format!("GET /o?partNumber=1; If-Match: {}", tag(1)),
+    ] {
+        for _ in 0..2 {
+            is_whole(&stage.get(&request).await, 1);
+        }
+    }
 }
