@@ -6,15 +6,16 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::StartError;
-use crate::config::{Config, TierName};
+use crate::clock::Clock;
+use crate::config::{Config, Route, TierName};
 use crate::metrics::{DiskSnapshot, Metrics};
-use crate::tier::disk::{Disk, DiskConfig, Label};
+use crate::tier::disk::{Disk, DiskConfig, Label, Policy, RouteTerms};
 
 /// Disks by the names of their tiers.
 pub(super) type Disks = HashMap<TierName, Arc<Disk>>;
 
 /// Opens every disk that a route uses. The budgets of memory are shared out evenly.
-pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Disks, StartError> {
+pub(super) fn open(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Disks, StartError> {
     let mut disks = Disks::new();
     let share = u64::try_from(config.disks().len()).unwrap_or(1).max(1);
     for tier in config.disks() {
@@ -24,6 +25,7 @@ pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Disks, StartErr
             block_size: tier.block_size,
             fill_budget: config.limits.fills.bytes() / share,
             read_budget: config.limits.read_buffers.bytes() / share,
+            policy: policy(config, &tier.name, clock),
         };
         let started = Instant::now();
         let disk = Disk::open(&settings, Arc::new(move || started.elapsed()));
@@ -35,6 +37,21 @@ pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Disks, StartErr
         disks.insert(tier.name.clone(), disk);
     }
     Ok(disks)
+}
+
+/// What the routes that share a disk ask of it.
+fn policy(config: &Config, disk: &TierName, clock: &Clock) -> Policy {
+    let of_it = |route: &&Route| route.store.as_ref().is_some_and(|store| store.name == *disk);
+    let routes = config.routes.iter().filter(of_it).map(|route| RouteTerms {
+        name: route.name.clone(),
+        grace: route.grace,
+        quota: None,
+    });
+    Policy {
+        routes: routes.collect(),
+        clock: clock.clone(),
+        ..Policy::default()
+    }
 }
 
 fn snapshot(disk: &Disk) -> DiskSnapshot {

@@ -115,7 +115,8 @@ impl Shared {
         let range = self.block_size.range_of(index, head.size()).ok_or(GaveUp::Length)?;
         let footer = footer_of(revision, head, self.block_size, index).ok_or(GaveUp::HeadTooLarge)?;
         let size = sealed_len(range.len(), &footer);
-        let reservation = self.index.reserve(name, hash, size, claim)?;
+        let route = self.index.route(revision.key.encoded());
+        let reservation = self.index.reserve(name, route, size, claim)?;
         self.live.fetch_add(1, Ordering::Relaxed);
         let filling = Filling {
             name,

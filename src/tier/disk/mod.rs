@@ -50,9 +50,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::fd::OwnedFd;
 
+use crate::clock::Clock;
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey, Revision};
 use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
+pub use index::RouteTerms;
 use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
@@ -76,6 +78,30 @@ pub struct DiskConfig {
     pub fill_budget: u64,
     /// How many bytes of memory the buffers of all reads may take.
     pub read_budget: u64,
+    /// Who may have how much of it.
+    pub policy: Policy,
+}
+
+/// Who may have how much of a disk.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How many blocks and records there may be, which bounds the memory of the index.
+    pub entries: u64,
+    /// The routes whose blocks are kept.
+    pub routes: Vec<RouteTerms>,
+    /// The time by which grace ends; times of records are of earlier runs, too.
+    pub clock: Clock,
+}
+
+impl Default for Policy {
+    /// A million files; all routes alike, and without grace.
+    fn default() -> Self {
+        Self {
+            entries: 1 << 20,
+            routes: Vec::new(),
+            clock: Clock::system(),
+        }
+    }
 }
 
 /// A block store in a directory. Dropping it writes what was finished, removes what was not, and stops its threads.
@@ -124,6 +150,7 @@ impl Disk {
             bytes,
             files,
             capacity,
+            index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),
             backlog: shared.budget.used(),
             fills_begun: shared.counters.begun.load(Ordering::Relaxed),

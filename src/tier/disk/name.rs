@@ -74,6 +74,23 @@ impl Name {
         (self.number != RECORD).then_some((RevisionHash(self.hash), self.number))
     }
 
+    /// The hash and the number, of a record as well.
+    pub(super) fn parts(self) -> (RevisionHash, u32) {
+        (RevisionHash(self.hash), self.number)
+    }
+
+    /// The name with those [`Name::parts`].
+    pub(super) fn of(hash: RevisionHash, number: u32) -> Self {
+        Self { hash: hash.0, number }
+    }
+
+    /// Four bytes that differ for most names.
+    pub(super) fn fingerprint(self) -> u32 {
+        let [a, b, c, d, ..] = self.hash;
+        // Odd, so that all numbers of a revision differ.
+        u32::from_le_bytes([a, b, c, d]) ^ self.number.wrapping_mul(0x9e37_79b1)
+    }
+
     /// A number that is the same for the same name.
     pub(super) fn group(self) -> usize {
         let [.., last] = self.hash;

@@ -46,6 +46,8 @@ pub enum Evicted {
     Former,
     /// It was found at start and not used since.
     Unproven,
+    /// Its route held more than its quota.
+    Quota,
     /// The device was full before the capacity was reached.
     NoSpace,
     /// Its revision was contradicted.
@@ -104,6 +106,7 @@ impl Label for Evicted {
         Self::Capacity,
         Self::Former,
         Self::Unproven,
+        Self::Quota,
         Self::NoSpace,
         Self::Forgotten,
     ];
@@ -113,6 +116,7 @@ impl Label for Evicted {
             Self::Capacity => "capacity",
             Self::Former => "former",
             Self::Unproven => "unproven",
+            Self::Quota => "quota",
             Self::NoSpace => "no-space",
             Self::Forgotten => "forgotten",
         }
@@ -191,6 +195,8 @@ pub struct Stats {
     pub files: u64,
     /// What `bytes` may be at most.
     pub capacity: u64,
+    /// Bytes of memory of the index.
+    pub index_bytes: u64,
     /// Whether all files of an earlier run were found.
     pub index_complete: bool,
     /// Bytes that were offered to fills and are not yet written.

@@ -47,6 +47,7 @@ impl Bench {
             block_size: BlockSize::new(BLOCK).unwrap(),
             fill_budget: 8 << 20,
             read_budget: 8 << 20,
+            policy: Policy::default(),
         };
         let mut bench = Self {
             _dir: dir,
