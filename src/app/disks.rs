@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::StartError;
 use crate::clock::Clock;
-use crate::config::{Config, Route, TierName};
+use crate::config::{self, Config, Route, Size, TierName};
 use crate::metrics::{DiskSnapshot, Metrics};
 use crate::tier::disk::{Disk, DiskConfig, Label, Policy, RouteTerms};
 
@@ -25,7 +25,7 @@ pub(super) fn open(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<
             block_size: tier.block_size,
             fill_budget: config.limits.fills.bytes() / share,
             read_budget: config.limits.read_buffers.bytes() / share,
-            policy: policy(config, &tier.name, clock),
+            policy: policy(config, tier, clock),
         };
         let started = Instant::now();
         let disk = Disk::open(&settings, Arc::new(move || started.elapsed()));
@@ -40,17 +40,17 @@ pub(super) fn open(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<
 }
 
 /// What the routes that share a disk ask of it.
-fn policy(config: &Config, disk: &TierName, clock: &Clock) -> Policy {
-    let of_it = |route: &&Route| route.store.as_ref().is_some_and(|store| store.name == *disk);
+fn policy(config: &Config, disk: &config::Disk, clock: &Clock) -> Policy {
+    let of_it = |route: &&Route| route.store.as_ref().is_some_and(|store| store.name == disk.name);
     let routes = config.routes.iter().filter(of_it).map(|route| RouteTerms {
         name: route.name.clone(),
         grace: route.grace,
-        quota: None,
+        quota: route.quota.map(Size::bytes),
     });
     Policy {
         routes: routes.collect(),
         clock: clock.clone(),
-        ..Policy::default()
+        entries: u64::try_from(disk.entries.get()).unwrap_or(u64::MAX),
     }
 }
 

@@ -24,6 +24,8 @@ pub struct Disk {
     /// Four blocks at least.
     pub capacity: Size,
     pub block_size: BlockSize,
+    /// How many files.
+    pub entries: NonZeroUsize,
 }
 
 /// A tier that is asked over the network.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::object::{AuthorityId, BlockSize, ObjectKey, Revision, RouteName, StrongETag};
+use crate::tier::disk::stats::Evicted;
 
 const CAPACITY: u64 = 64 * PAGE;
 const FILES: u64 = 24;
@@ -229,4 +230,40 @@ fn memory_is_bounded() {
     };
     check("128,000 blocks of one revision", 1, 64);
     check("128,000 revisions with a block each", BLOCKS, 128);
+}
+
+#[test]
+fn routes_beyond_their_quota_go_first() {
+    let terms = |name: &str, pages: Option<u64>| RouteTerms {
+        name: RouteName::new(name),
+        grace: Duration::ZERO,
+        quota: pages.map(|pages| pages * PAGE),
+    };
+    let index = index(CAPACITY, CAPACITY, &[terms("greedy", Some(16)), terms("other", None)]);
+    let route = |name: &str| index.routes.named(name);
+    let (greedy, other) = (route("greedy"), route("other"));
+    assert!(greedy != other && greedy != RouteId::UNKNOWN && route("gone") == RouteId::UNKNOWN);
+    let held = |from: u64| (from..from + 1000).filter(|n| index.contains(block(*n, 0))).count();
+    // Where nobody else needs space, it may have all of it.
+    (0..40).for_each(|n| store(&index, block(n, 0), greedy, 0));
+    (1000..1024).for_each(|n| store(&index, block(n, 0), other, 0));
+    assert_eq!((held(0), held(1000)), (40, 24));
+    // Popular or not, it goes back to its quota before others lose anything.
+    (0..40).for_each(|n| index.touch(block(n, 0), Duration::from_secs(60)));
+    (1024..1048).for_each(|n| store(&index, block(n, 0), other, 60));
+    assert_eq!((held(0), held(1000)), (16, 48));
+    // From now on it pushes out itself.
+    (100..120).for_each(|n| store(&index, block(n, 0), greedy, 60));
+    assert_eq!((held(0), held(1000)), (16, 48));
+    assert_eq!(
+        index
+            .counters
+            .evicted
+            .read()
+            .iter()
+            .find(|(why, _)| *why == Evicted::Quota)
+            .unwrap()
+            .1,
+        44
+    );
 }
