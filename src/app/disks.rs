@@ -50,6 +50,7 @@ fn policy(config: &Config, disk: &config::Disk, clock: &Clock) -> Policy {
     Policy {
         routes: routes.collect(),
         clock: clock.clone(),
+        min_free: disk.min_free.map(Size::bytes),
         entries: u64::try_from(disk.entries.get()).unwrap_or(u64::MAX),
     }
 }
@@ -60,6 +61,8 @@ fn snapshot(disk: &Disk) -> DiskSnapshot {
         bytes: stats.bytes,
         blocks: stats.files,
         capacity: stats.capacity,
+        volume_free: stats.volume_free,
+        index: stats.index_bytes,
         evictions: stats.evicted.iter().map(|(why, n)| (why.label(), *n)).collect(),
         faults: stats.faults.iter().map(|(kind, n)| (kind.label(), *n)).collect(),
     }

@@ -152,6 +152,9 @@ pub(super) struct Disk {
     /// memory.
     #[schemars(extend("default" = number(bounds::ENTRIES.default), "maximum" = number(bounds::ENTRIES.max)))]
     pub(super) entries: Option<Count>,
+    /// How much of the volume is left to others. With less free, blocks are evicted and none are stored. Left out, a
+    /// hundredth of the volume, at most 1GiB.
+    pub(super) min_free: Option<Size>,
 }
 
 /// An HTTP server.

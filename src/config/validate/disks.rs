@@ -46,6 +46,7 @@ pub(super) fn disk_tier(
         capacity: capacity?,
         block_size: block_size?,
         entries: entries.get(),
+        min_free: disk.min_free,
     })
 }
 

@@ -104,7 +104,7 @@ impl Shared {
         if self.health.is_sick(now) {
             return Err(GaveUp::Fault);
         }
-        if self.health.is_full(now) {
+        if self.health.is_full(now) || self.watch.is_short() {
             return Err(GaveUp::NoSpace);
         }
         if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.is_spent() {

@@ -13,6 +13,7 @@ use rustix::io::{self, Errno};
 
 use super::format::wide;
 use super::name::Name;
+use super::room::Room;
 
 /// What the file system says.
 pub(super) type Io<T> = Result<T, Errno>;
@@ -52,6 +53,9 @@ pub(super) trait Files: fmt::Debug + Send + Sync {
 
     /// The size of a published file.
     fn size(&self, name: Name) -> Io<u64>;
+
+    /// How much room the volume has.
+    fn room(&self) -> Io<Room>;
 
     /// Calls with the name of everything in a directory that may be a regular file, until told to stop by `false`.
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()>;
@@ -133,6 +137,16 @@ impl Files for Root {
 
     fn size(&self, name: Name) -> Io<u64> {
         regular_size(&fs::statat(&self.0, name.path(), AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    fn room(&self) -> Io<Room> {
+        let volume = fs::fstatvfs(&self.0)?;
+        Ok(Room {
+            bytes: volume.f_blocks.saturating_mul(volume.f_frsize),
+            free_bytes: volume.f_bavail.saturating_mul(volume.f_frsize),
+            files: volume.f_files,
+            free_files: volume.f_favail,
+        })
     }
 
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()> {

@@ -10,6 +10,7 @@
 //! | `format` | what they contain |
 //! | `io` | the system calls |
 //! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
+//! | `room` | how much of the volume others leave |
 //! | `root`, `recover` | who may use the directory, and finding files at start |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
@@ -31,6 +32,7 @@ mod place;
 mod pool;
 mod read;
 mod recover;
+mod room;
 mod root;
 mod shared;
 mod stats;
@@ -87,6 +89,8 @@ pub struct DiskConfig {
 pub struct Policy {
     /// How many blocks and records there may be, which bounds the memory of the index.
     pub entries: u64,
+    /// How many bytes of the volume are left to others, at least; `None`: a hundredth of it, at most 1 GiB.
+    pub min_free: Option<u64>,
     /// The routes whose blocks are kept.
     pub routes: Vec<RouteTerms>,
     /// The time by which grace ends; times of records are of earlier runs, too.
@@ -94,10 +98,11 @@ pub struct Policy {
 }
 
 impl Default for Policy {
-    /// A million files; all routes alike, and without grace.
+    /// A million files, as long as the device takes them; all routes alike, and without grace.
     fn default() -> Self {
         Self {
             entries: 1 << 20,
+            min_free: Some(0),
             routes: Vec::new(),
             clock: Clock::system(),
         }
@@ -139,6 +144,8 @@ impl Disk {
         let shared = Arc::clone(&self.shared);
         self.threads.start("disk-evict", move || shared.unlink_doomed())?;
         let shared = Arc::clone(&self.shared);
+        self.threads.start("disk-watch", move || shared.watch())?;
+        let shared = Arc::clone(&self.shared);
         self.threads.start("disk-walk", move || shared.walk())
     }
 
@@ -152,6 +159,7 @@ impl Disk {
             capacity,
             index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),
+            volume_free: shared.watch.free(),
             backlog: shared.budget.used(),
             fills_begun: shared.counters.begun.load(Ordering::Relaxed),
             fills: shared.counters.fills.read(),
@@ -163,7 +171,10 @@ impl Disk {
 
     /// Whether it is of use right now.
     pub fn usable(&self) -> Usable {
-        self.shared.health.usable((self.shared.now)())
+        match self.shared.health.usable((self.shared.now)()) {
+            Usable::Ok if self.shared.watch.is_short() => Usable::Degraded(Degraded::Short),
+            usable => usable,
+        }
     }
 }
 
@@ -221,6 +232,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.shared.jobs.close();
         self.shared.index.close();
+        self.shared.watch.close();
         if self.threads.join() {
             // What the writers evicted after the evicting thread had ended.
             self.shared.unlink_doomed();

@@ -22,6 +22,7 @@ use super::object::Objects;
 use super::open::OpenFiles;
 use super::place::Turns;
 use super::pool::Pool;
+use super::room::Watch;
 use super::stats::{Counters, Degraded, Fault, Label};
 use super::writer::{Jobs, TmpNames};
 use super::{DiskConfig, Monotonic, format, io};
@@ -45,6 +46,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     pub(super) now: Monotonic,
     pub(super) clock: Clock,
+    pub(super) watch: Watch,
 }
 
 impl fmt::Debug for Shared {
@@ -103,6 +105,7 @@ impl Shared {
             counters,
             now,
             clock: config.policy.clock.clone(),
+            watch: Watch::new(config.policy.min_free),
         }
     }
 

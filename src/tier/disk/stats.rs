@@ -199,6 +199,8 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Whether all files of an earlier run were found.
     pub index_complete: bool,
+    /// Bytes of the volume that are free.
+    pub volume_free: u64,
     /// Bytes that were offered to fills and are not yet written.
     pub backlog: u64,
     /// Fills that were begun.
@@ -228,6 +230,9 @@ pub enum Degraded {
     /// Fills are paused since the device is full.
     #[error("the device is full")]
     Full,
+    /// Fills are refused since the volume has less room than is to be left to others.
+    #[error("the volume is short of free space")]
+    Short,
     /// Reads and fills are refused since the device kept failing.
     #[error("the device fails")]
     Failing,

@@ -311,6 +311,20 @@ impl Index {
         self.doom(state, victims);
     }
 
+    /// Evicts so much, since the volume is short of it.
+    pub(super) fn make_room(&self, bytes: u64, files: u64) {
+        let mut state = self.state.lock();
+        let pages = bytes.div_ceil(PAGE);
+        let victims = state.ranks.relieve(Load { files, pages });
+        self.doom(state, victims);
+    }
+
+    /// Whether all that was evicted is unlinked.
+    pub(super) fn is_settled(&self) -> bool {
+        let state = self.state.lock();
+        state.condemned.is_empty() && state.doomed.is_empty()
+    }
+
     /// What to unlink next; waits for it. `None` when closed.
     pub(super) fn next_doomed(&self) -> Option<Doomed> {
         let mut state = self.state.lock();

@@ -12,6 +12,7 @@ mod faulty;
 mod golden;
 mod start;
 mod together;
+mod volume;
 mod walk;
 
 use std::path::{Path, PathBuf};
