@@ -11,7 +11,7 @@
 //! | `io` | the system calls |
 //! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
 //! | `room` | how much of the volume others leave |
-//! | `root`, `recover` | who may use the directory, and finding files at start |
+//! | `root`, `recover`, `popular` | who may use the directory, finding files at start, and what was popular before |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
@@ -30,6 +30,7 @@ mod object;
 mod open;
 mod place;
 mod pool;
+mod popular;
 mod read;
 mod recover;
 mod room;
@@ -236,6 +237,7 @@ impl Drop for Disk {
         if self.threads.join() {
             // What the writers evicted after the evicting thread had ended.
             self.shared.unlink_doomed();
+            self.shared.tell_popular_now();
             // Ignored: the next start sweeps again.
             let _ = recover::sweep(&*self.shared.files);
         }

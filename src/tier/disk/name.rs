@@ -1,5 +1,5 @@
 //! What files are called: `ab/<revision hash>-<index>` for a block, `ab/<object hash>.cur` for what is known of an
-//! object, where `ab` is how the hash begins.
+//! object, where `ab` is how the hash begins; and `popular`.
 //!
 //! Owns: the mapping between blocks, objects and file names. Never: touches a file.
 
@@ -10,11 +10,11 @@ use crate::object::{BlockIndex, BlockSize, ObjectHash, Revision};
 use super::format::wide;
 
 /// 128 bits of BLAKE3 over key, tag and block size. Whoever reads by it compares all of them as well.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RevisionHash([u8; 16]);
 
 /// The name of a file, packed into 20 bytes since the index holds one for every file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Name {
     hash: [u8; 16],
     number: u32,
@@ -39,6 +39,14 @@ impl RevisionHash {
 }
 
 impl RevisionHash {
+    pub(super) const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    pub(super) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The directory that all blocks of the revision are in.
     pub(super) fn directory(self) -> String {
         let [first, ..] = self.0;
@@ -47,8 +55,8 @@ impl RevisionHash {
 }
 
 impl Name {
-    /// A name that no file has.
-    pub(super) const NONE: Self = Self {
+    /// The one file that is of no block and no object: what was popular before the last end.
+    pub(super) const POPULAR: Self = Self {
         hash: [0xff; 16],
         number: RECORD,
     };
@@ -100,11 +108,17 @@ impl Name {
 
     /// The directory that the file is in.
     pub(super) fn directory(self) -> String {
+        if self == Self::POPULAR {
+            return ".".to_owned();
+        }
         self.to_string().chars().take(2).collect()
     }
 
     /// The path below the root.
     pub(super) fn path(self) -> String {
+        if self == Self::POPULAR {
+            return "popular".to_owned();
+        }
         let name = self.to_string();
         let directory = name.get(..2).unwrap_or_default();
         format!("{directory}/{name}")
@@ -124,7 +138,7 @@ impl Name {
         };
         let name = Self { hash, number };
         let exact = hex.starts_with(directory) && directory.len() == 2 && name.to_string() == file;
-        (exact && name != Self::NONE).then_some(name)
+        (exact && name != Self::POPULAR).then_some(name)
     }
 }
 

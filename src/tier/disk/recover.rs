@@ -33,6 +33,7 @@ impl Shared {
     /// Walks all directories, in the background: blocks that were not found yet are looked for when they are asked for.
     /// Should one of them not be readable, that stays so until the next start.
     pub(super) fn walk(&self) {
+        self.recall_popular();
         let mut complete = true;
         for directory in (0..=u8::MAX).map(|byte| format!("{byte:02x}")) {
             let listed = self

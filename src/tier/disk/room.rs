@@ -150,6 +150,7 @@ impl Shared {
         self.look();
         while self.watch.wait() {
             self.look();
+            self.tell_popular();
         }
     }
 

@@ -22,6 +22,7 @@ use super::object::Objects;
 use super::open::OpenFiles;
 use super::place::Turns;
 use super::pool::Pool;
+use super::popular::Told;
 use super::room::Watch;
 use super::stats::{Counters, Degraded, Fault, Label};
 use super::writer::{Jobs, TmpNames};
@@ -47,6 +48,7 @@ pub(super) struct Shared {
     pub(super) now: Monotonic,
     pub(super) clock: Clock,
     pub(super) watch: Watch,
+    pub(super) told: Told,
 }
 
 impl fmt::Debug for Shared {
@@ -106,6 +108,7 @@ impl Shared {
             now,
             clock: config.policy.clock.clone(),
             watch: Watch::new(config.policy.min_free),
+            told: Told::default(),
         }
     }
 

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use super::Slot;
 use super::queues::Rank;
 use super::routes::RouteId;
-use super::slab::Slab;
+use super::slab::{Place, Slab};
 
 /// A file.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +58,16 @@ impl Entries {
 
     pub(super) fn get_mut(&mut self, id: u32) -> Option<&mut Entry> {
         self.slab.get_mut(id)
+    }
+
+    /// What has that number; for a look at all of them.
+    pub(super) fn slot(&self, id: u32) -> Place<Entry> {
+        match self.slab.get(id) {
+            None => Place::Beyond,
+            // The slab does not know which of its numbers are free.
+            Some(entry) if self.find(entry.holding, entry.number) == Some(id) => Place::Held(*entry),
+            Some(_) => Place::Free,
+        }
     }
 
     /// Its revision must not have one of that number.

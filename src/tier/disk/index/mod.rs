@@ -6,6 +6,7 @@
 
 mod entries;
 mod ghosts;
+mod popular;
 mod queues;
 mod ranks;
 mod reservation;
@@ -33,6 +34,7 @@ use super::Monotonic;
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
+use popular::Remembered;
 use queues::Load;
 use ranks::{Limits, Ranks, Victim};
 pub(super) use reservation::Reservation;
@@ -93,6 +95,8 @@ pub(super) struct Index {
     complete: AtomicBool,
     /// How often something was forgotten: who opened a file before may have opened a forgotten one.
     epoch: AtomicU64,
+    /// How many were counted.
+    uses: AtomicU64,
     counters: Arc<Counters>,
     routes: Routes,
     now: Monotonic,
@@ -119,6 +123,8 @@ struct State {
     forgotten: HashSet<RevisionHash>,
     /// Revisions whose files were all found before the walk was complete.
     sought: HashSet<RevisionHash>,
+    /// Popular in an earlier run, until all that is left of it is found.
+    remembered: Remembered,
     closed: bool,
 }
 
@@ -138,6 +144,7 @@ impl Index {
             condemned: HashSet::new(),
             forgotten: HashSet::new(),
             sought: HashSet::new(),
+            remembered: Remembered::default(),
             closed: false,
         };
         Self {
@@ -146,6 +153,7 @@ impl Index {
             capacity: pages * PAGE,
             complete: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            uses: AtomicU64::new(0),
             counters,
             routes,
             now,
@@ -177,7 +185,7 @@ impl Index {
     pub(super) fn completed(&self) {
         self.complete.store(true, Ordering::Release);
         let mut state = self.state.lock();
-        (state.forgotten, state.sought) = Default::default();
+        (state.forgotten, state.sought, state.remembered) = Default::default();
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -234,8 +242,8 @@ impl Index {
 
     /// Counts a use, once in [`WINDOW`].
     pub(super) fn touch(&self, name: Name, now: Duration) {
-        let mut state = self.state.lock();
-        state.ranks.touch(name, seconds(now));
+        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.state.lock().ranks.touch(name, seconds(now));
     }
 
     /// A file was found by its name, with its size. Returns whether it is to stay where it is.
@@ -250,8 +258,15 @@ impl Index {
         state
             .ranks
             .insert(name, Slot::of(size), Order::Unproven, RouteId::UNKNOWN);
+        let remembered = state.remembered.get(name);
         let victims = state.ranks.trim();
         self.doom(state, victims);
+        if let Some((route, uses)) = remembered {
+            if let Some((revision, _)) = name.as_block() {
+                self.proven(revision, route);
+            }
+            self.state.lock().ranks.prove(name, uses);
+        }
         true
     }
 

@@ -39,7 +39,7 @@ pub(super) struct Limits {
 /// All files, in the order of their eviction.
 #[derive(Debug)]
 pub(super) struct Ranks {
-    entries: Entries,
+    pub(super) entries: Entries,
     pub(super) revisions: Revisions,
     queues: Queues,
     ghosts: Ghosts,
@@ -304,12 +304,12 @@ impl Ranks {
         Some(entry)
     }
 
-    fn find(&self, name: Name) -> Option<u32> {
+    pub(super) fn find(&self, name: Name) -> Option<u32> {
         let (revision, number) = name.parts();
         self.entries.find(self.revisions.find(revision)?, number)
     }
 
-    fn name(&self, id: u32) -> Option<Name> {
+    pub(super) fn name(&self, id: u32) -> Option<Name> {
         let entry = self.entries.get(id)?;
         Some(Name::of(self.revisions.holding(entry.holding)?.hash, entry.number))
     }

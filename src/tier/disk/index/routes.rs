@@ -33,6 +33,10 @@ impl RouteId {
         Self(number)
     }
 
+    pub(super) const fn number(self) -> u16 {
+        self.0
+    }
+
     pub(super) fn index(self) -> usize {
         self.0.into()
     }
@@ -53,6 +57,11 @@ impl Routes {
         let at = self.0.iter().position(|terms| terms.name.as_str() == name);
         let id = at.and_then(|at| u16::try_from(at + 1).ok());
         id.map_or(RouteId::UNKNOWN, RouteId)
+    }
+
+    /// In the order of their numbers, from 1.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|terms| terms.name.as_str())
     }
 
     /// `None` of the unknown one.

@@ -15,6 +15,15 @@ pub(super) struct Slab<T> {
     free: Vec<u32>,
 }
 
+/// What has a number.
+#[derive(Debug)]
+pub(super) enum Place<T> {
+    Held(T),
+    Free,
+    /// Nor has any higher one.
+    Beyond,
+}
+
 impl<T> Default for Slab<T> {
     fn default() -> Self {
         Self {
