@@ -63,6 +63,8 @@ fn snapshot(disk: &Disk) -> DiskSnapshot {
         capacity: stats.capacity,
         volume_free: stats.volume_free,
         index: stats.index_bytes,
+        foreign: stats.foreign,
+        complete: stats.index_complete,
         evictions: stats.evicted.iter().map(|(why, n)| (why.label(), *n)).collect(),
         faults: stats.faults.iter().map(|(kind, n)| (kind.label(), *n)).collect(),
     }

@@ -21,6 +21,10 @@ pub struct DiskSnapshot {
     pub capacity: u64,
     /// Bytes of its volume that are free.
     pub volume_free: u64,
+    /// Files of others in its directory.
+    pub foreign: u64,
+    /// Whether all that an earlier run left was found.
+    pub complete: bool,
     /// Bytes of memory that its index takes.
     pub index: u64,
     /// Evicted blocks by reason.
@@ -37,6 +41,8 @@ pub(super) struct DiskMetrics {
     capacity: IntGaugeVec,
     volume_free: IntGaugeVec,
     index: IntGaugeVec,
+    foreign: IntGaugeVec,
+    complete: IntGaugeVec,
     evictions: IntCounterVec,
     faults: IntCounterVec,
     /// Asked at every scrape; one scrape at a time.
@@ -55,6 +61,12 @@ impl DiskMetrics {
                 &["tier"],
             )?,
             index: make.gauges("disk_index_bytes", "Bytes of memory that the index takes.", &["tier"])?,
+            foreign: make.gauges("disk_foreign_files", "Files of others in its directory.", &["tier"])?,
+            complete: make.gauges(
+                "disk_index_complete",
+                "Whether all files of an earlier run were found.",
+                &["tier"],
+            )?,
             evictions: make.counters("disk_evictions_total", "Blocks that were evicted.", &["tier", "reason"])?,
             faults: make.counters(
                 "disk_faults_total",
@@ -82,6 +94,8 @@ impl DiskMetrics {
             set(&self.capacity, seen.capacity);
             set(&self.volume_free, seen.volume_free);
             set(&self.index, seen.index);
+            set(&self.foreign, seen.foreign);
+            set(&self.complete, seen.complete.into());
             catch_up(&self.evictions, tier, &seen.evictions);
             catch_up(&self.faults, tier, &seen.faults);
         }

@@ -24,6 +24,8 @@ pub(super) struct File(OwnedFd);
 
 /// The directory of files that are not published.
 pub(super) const TMP: &str = "tmp";
+/// The file that is locked.
+pub(super) const LOCK: &str = "lock";
 
 /// The system calls on files below the root. All of them may block but [`Files::read_now`].
 pub(super) trait Files: fmt::Debug + Send + Sync {
@@ -204,7 +206,7 @@ pub(super) fn open_root(path: &Path) -> Io<(OwnedFd, u32)> {
 /// Takes the lock of a root; `EWOULDBLOCK` if another process has it.
 pub(super) fn lock_root(root: &OwnedFd) -> Io<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let lock = fs::openat(root, "lock", flags, PRIVATE_FILE)?;
+    let lock = fs::openat(root, LOCK, flags, PRIVATE_FILE)?;
     fs::flock(&lock, fs::FlockOperation::NonBlockingLockExclusive)?;
     Ok(lock)
 }

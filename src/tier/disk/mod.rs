@@ -160,6 +160,7 @@ impl Disk {
             capacity,
             index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),
+            foreign: shared.counters.foreign.load(Ordering::Relaxed),
             volume_free: shared.watch.free(),
             backlog: shared.budget.used(),
             fills_begun: shared.counters.begun.load(Ordering::Relaxed),

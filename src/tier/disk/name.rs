@@ -8,6 +8,7 @@ use std::fmt;
 use crate::object::{BlockIndex, BlockSize, ObjectHash, Revision};
 
 use super::format::wide;
+use super::io::{LOCK, TMP};
 
 /// 128 bits of BLAKE3 over key, tag and block size. Whoever reads by it compares all of them as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +23,8 @@ pub(super) struct Name {
 
 /// Which directory, and the name within.
 const SUFFIX: &str = ".cur";
+/// The one file beside the directories of blocks.
+const POPULAR: &str = "popular";
 /// The number that stands for an object's record; blocks have smaller ones.
 const RECORD: u32 = u32::MAX;
 
@@ -116,12 +119,18 @@ impl Name {
 
     /// The path below the root.
     pub(super) fn path(self) -> String {
-        if self == Self::POPULAR {
-            return "popular".to_owned();
-        }
         let name = self.to_string();
+        if self == Self::POPULAR {
+            return name;
+        }
         let directory = name.get(..2).unwrap_or_default();
         format!("{directory}/{name}")
+    }
+
+    /// Whether something in the root may be ours: a directory of blocks, or one of the few files beside them.
+    pub(super) fn is_in_root(name: &str) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        [TMP, LOCK, POPULAR].contains(&name) || (name.len() == 2 && name.bytes().all(is_hex))
     }
 
     /// The name of a file in a directory, if it is exactly one that [`Name::path`] makes.
@@ -152,6 +161,9 @@ fn parse_hex(hex: &str) -> Option<[u8; 16]> {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::POPULAR {
+            return f.write_str(POPULAR);
+        }
         write!(f, "{:032x}", u128::from_be_bytes(self.hash))?;
         if self.number == RECORD {
             f.write_str(SUFFIX)
@@ -187,6 +199,15 @@ mod tests {
             prop_assert_eq!(Name::parse(directory, file), Some(name));
             prop_assert_eq!(name.directory(), directory);
         }
+    }
+
+    #[test]
+    fn few_names_in_the_root_are_ours() {
+        let ours = ["00", "ff", "tmp", "lock", "popular"];
+        assert!(ours.iter().all(|name| Name::is_in_root(name)));
+        let others = ["", "0", "0g", "FF", "000", "README", "lost+found"];
+        assert!(!others.iter().any(|name| Name::is_in_root(name)));
+        assert_eq!(Name::POPULAR.path(), "popular");
     }
 
     #[test]

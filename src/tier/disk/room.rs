@@ -154,7 +154,7 @@ impl Shared {
         }
     }
 
-    fn look(&self) {
+    pub(super) fn look(&self) {
         match self.files.room() {
             Ok(room) => {
                 let missing = self.watch.note(room);

@@ -182,6 +182,7 @@ pub(super) struct Counters {
     pub(super) faults: Tally<Fault>,
     pub(super) evicted: Tally<Evicted>,
     pub(super) fills: Tally<FillEnd>,
+    pub(super) foreign: AtomicU64,
     pub(super) begun: AtomicU64,
     pub(super) waited: AtomicU64,
 }
@@ -199,6 +200,8 @@ pub struct Stats {
     pub index_bytes: u64,
     /// Whether all files of an earlier run were found.
     pub index_complete: bool,
+    /// Files of others that were found in the directory, and left alone.
+    pub foreign: u64,
     /// Bytes of the volume that are free.
     pub volume_free: u64,
     /// Bytes that were offered to fills and are not yet written.

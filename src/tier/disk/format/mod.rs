@@ -10,7 +10,7 @@ mod popular;
 mod sums;
 mod wire;
 
-pub(super) use block::{Footer, GRANULE, Geometry, footer_of, seal, sealed_len};
+pub(super) use block::{Footer, GRANULE, Geometry, footer_of, is_size_of_block, seal, sealed_len};
 pub(super) use object::Record;
 pub(super) use popular::{Popular, Popularity};
 pub(super) use sums::Sums;
