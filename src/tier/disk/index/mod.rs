@@ -4,8 +4,11 @@
 //! Owns: the capacity, the order of eviction, the queue of files to unlink. Never: touches a file. One lock, held for
 //! short and never across an await; the warm path of reads does not take it.
 
+mod choice;
+mod doomed;
 mod entries;
 mod ghosts;
+mod look;
 mod popular;
 mod queues;
 mod ranks;
@@ -25,18 +28,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
-use crate::object::{BlockIndex, BlockSpan};
 use crate::tier::store::{Claim, GaveUp};
 
 use super::Monotonic;
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
+pub(super) use doomed::Doomed;
 use popular::Remembered;
-use queues::Load;
-use ranks::{Limits, Ranks, Victim};
+use ranks::{Limits, Ranks};
 pub(super) use reservation::Reservation;
 pub(super) use routes::RouteId;
 pub use routes::RouteTerms;
@@ -54,7 +56,7 @@ const MOST_SOUGHT: usize = 4096;
 /// How many files are moved before others may have the lock.
 const BATCH: u32 = 256;
 
-/// How dear a revision is, as far as it is known here; `ranks` makes an order of it.
+/// How dear a revision is, as far as it is known here; `choice` makes an order of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     /// No longer current and past its grace, or only asked for by a pin.
@@ -76,15 +78,6 @@ struct Slot {
     pages: u32,
     /// When the last use was counted, in seconds; zero: never.
     counted: u32,
-}
-
-/// What is to be unlinked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doomed {
-    /// A file that was in the index.
-    File(Name),
-    /// All blocks of a revision that the walk has not found yet.
-    Revision(RevisionHash),
 }
 
 pub(super) struct Index {
@@ -192,54 +185,6 @@ impl Index {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    pub(super) fn contains(&self, name: Name) -> bool {
-        self.state.lock().ranks.contains(name)
-    }
-
-    /// Whether it is worth to look for a file that is not in the index.
-    pub(super) fn may_exist(&self, name: Name) -> bool {
-        let state = self.state.lock();
-        let known = |(revision, _)| state.sought.contains(&revision) || state.forgotten.contains(&revision);
-        let hidden = !self.is_complete() && !state.condemned.contains(&name);
-        state.ranks.contains(name) || (hidden && !name.as_block().is_some_and(known))
-    }
-
-    /// Whether files of a revision may exist that are not in the index.
-    pub(super) fn may_hide(&self, revision: RevisionHash) -> bool {
-        let known = |state: &State| state.sought.contains(&revision) || state.forgotten.contains(&revision);
-        !self.is_complete() && !known(&self.state.lock())
-    }
-
-    /// All files of a revision were found.
-    pub(super) fn sought(&self, revision: RevisionHash) {
-        let mut state = self.state.lock();
-        if !self.is_complete() && state.sought.len() < MOST_SOUGHT {
-            state.sought.insert(revision);
-        }
-    }
-
-    /// One flag for each block of a span.
-    pub(super) fn holds(&self, revision: RevisionHash, span: BlockSpan) -> Vec<bool> {
-        let mut held = Vec::with_capacity(narrow(span.len()));
-        let mut blocks = span.iter().peekable();
-        while blocks.peek().is_some() {
-            let state = self.state.lock();
-            let batch = blocks.by_ref().take(narrow(BATCH.into()));
-            held.extend(batch.map(|index| Name::block(revision, index).is_some_and(|name| state.ranks.contains(name))));
-        }
-        held
-    }
-
-    /// Some block of a revision, other than the ones in `except`.
-    pub(super) fn any_block(&self, revision: RevisionHash, except: &[BlockIndex]) -> Option<BlockIndex> {
-        let state = self.state.lock();
-        let highest = state.ranks.revisions.get(revision)?.highest;
-        let likely = [u64::from(highest)].into_iter();
-        let indices = likely.chain(0..=u64::from(highest)).take(4096);
-        let mut blocks = indices.map(BlockIndex::new).filter(|index| !except.contains(index));
-        blocks.find(|index| Name::block(revision, *index).is_some_and(|name| state.ranks.contains(name)))
-    }
-
     /// Counts a use, once in [`WINDOW`].
     pub(super) fn touch(&self, name: Name, now: Duration) {
         self.uses.fetch_add(1, Ordering::Relaxed);
@@ -283,11 +228,6 @@ impl Index {
         self.state.lock().ranks.remove(name);
     }
 
-    /// A file was unlinked, or stored anew before that.
-    pub(super) fn unlinked(&self, name: Name) {
-        self.state.lock().condemned.remove(&name);
-    }
-
     /// Reserves space for a block.
     pub(super) fn reserve(
         self: &Arc<Self>,
@@ -318,48 +258,6 @@ impl Index {
         Ok(Reservation::new(self, name, route, pages, epoch))
     }
 
-    /// Evicts a hundredth of the capacity, since the device is full.
-    pub(super) fn relieve(&self) {
-        let mut state = self.state.lock();
-        let pages = (state.ranks.capacity() / 100).max(1);
-        let victims = state.ranks.relieve(Load { files: 1, pages });
-        self.doom(state, victims);
-    }
-
-    /// Evicts so much, since the volume is short of it.
-    pub(super) fn make_room(&self, bytes: u64, files: u64) {
-        let mut state = self.state.lock();
-        let pages = bytes.div_ceil(PAGE);
-        let victims = state.ranks.relieve(Load { files, pages });
-        self.doom(state, victims);
-    }
-
-    /// Whether all that was evicted is unlinked.
-    pub(super) fn is_settled(&self) -> bool {
-        let state = self.state.lock();
-        state.condemned.is_empty() && state.doomed.is_empty()
-    }
-
-    /// What to unlink next; waits for it. `None` when closed.
-    pub(super) fn next_doomed(&self) -> Option<Doomed> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(doomed) = state.doomed.pop_front() {
-                return Some(doomed);
-            }
-            if state.closed {
-                return None;
-            }
-            self.doomed.wait(&mut state);
-        }
-    }
-
-    /// Nothing is begun any more, and who waits for something to unlink is let go after the last.
-    pub(super) fn close(&self) {
-        self.state.lock().closed = true;
-        self.doomed.notify_all();
-    }
-
     /// Bytes and files here, and the capacity.
     pub(super) fn usage(&self) -> (u64, u64, u64) {
         let state = self.state.lock();
@@ -371,24 +269,6 @@ impl Index {
     pub(super) fn memory(&self) -> u64 {
         let bytes = self.state.lock().ranks.memory();
         u64::try_from(bytes).unwrap_or(u64::MAX)
-    }
-
-    fn doom_revision(&self, state: &mut State, revision: RevisionHash) {
-        state.doomed.push_back(Doomed::Revision(revision));
-        self.doomed.notify_one();
-    }
-
-    /// Unlinks what was taken out of the ranks.
-    fn doom(&self, mut state: MutexGuard<'_, State>, victims: Vec<Victim>) {
-        if victims.is_empty() {
-            return;
-        }
-        for (name, why) in victims {
-            self.counters.evicted.count(why);
-            state.doomed.push_back(Doomed::File(name));
-            state.condemned.insert(name);
-        }
-        self.doomed.notify_one();
     }
 }
 

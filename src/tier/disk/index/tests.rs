@@ -4,21 +4,27 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::queues::{Load, Rank};
+use super::slab::Place;
 use super::*;
-use crate::object::{AuthorityId, BlockSize, ObjectKey, Revision, RouteName, StrongETag};
+use crate::object::{AuthorityId, BlockIndex, BlockSize, ObjectKey, Revision, RouteName, StrongETag};
 use crate::tier::disk::stats::Evicted;
 
 const CAPACITY: u64 = 64 * PAGE;
 const FILES: u64 = 24;
 
 pub(super) fn index(capacity: u64, files: u64, routes: &[RouteTerms]) -> Arc<Index> {
+    index_at(capacity, files, routes, Arc::new(|| Duration::ZERO))
+}
+
+fn index_at(capacity: u64, files: u64, routes: &[RouteTerms], now: Monotonic) -> Arc<Index> {
     let terms = Terms {
         capacity,
         files,
         block_size: PAGE,
         routes,
     };
-    Arc::new(Index::new(terms, Arc::default(), Arc::new(|| Duration::ZERO)))
+    Arc::new(Index::new(terms, Arc::default(), now))
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,27 +77,72 @@ pub(super) fn block(n: u64, number: u64) -> Name {
     Name::block(hash(n), BlockIndex::new(number)).unwrap()
 }
 
+fn route(n: u64) -> RouteId {
+    RouteId::nth(u16::try_from(n % 3).unwrap())
+}
+
+fn terms(name: &str, pages: Option<u64>) -> RouteTerms {
+    RouteTerms {
+        name: RouteName::new(name),
+        grace: Duration::ZERO,
+        quota: pages.map(|pages| pages * PAGE),
+    }
+}
+
+impl Ranks {
+    /// Queues and sums agree with the entries.
+    fn check(&self) {
+        let ranks = [Rank::Former, Rank::Unproven, Rank::Fresh, Rank::Proven, Rank::Graced];
+        let loads = ranks.map(|rank| self.queues.load(rank, None));
+        let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|load| load.files), u64::try_from(self.files()).unwrap());
+        assert_eq!(sum(|load| load.pages) + self.reserved.pages, self.pages());
+        let mut held = 0;
+        for id in 0.. {
+            match self.entries.slot(id) {
+                Place::Beyond => break,
+                Place::Free => {}
+                Place::Held(entry) => {
+                    let of = self.revisions.holding(entry.holding).unwrap();
+                    let dear = matches!(entry.rank, Rank::Fresh | Rank::Proven);
+                    assert_eq!(dear, of.order == Order::Wanted, "{entry:?} {of:?}");
+                    assert_eq!(entry.route, of.route);
+                    held += 1;
+                }
+            }
+        }
+        assert_eq!(held, self.files());
+    }
+}
+
 /// An index and what is on its imagined disk, in pages.
 struct Model {
     index: Arc<Index>,
     files: HashMap<Name, u64>,
     fills: Vec<(Name, u64, Reservation)>,
+    seconds: Arc<AtomicU64>,
 }
 
 impl Model {
     fn new() -> Self {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&seconds);
+        let now = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        let routes = [terms("a", Some(20)), terms("b", None)];
         Self {
-            index: index(CAPACITY, FILES, &[]),
+            index: index_at(CAPACITY, FILES, &routes, now),
+            seconds,
             files: HashMap::new(),
             fills: Vec::new(),
         }
     }
 
     fn apply(&mut self, op: Op, now: Duration) {
+        self.seconds.store(now.as_secs(), Ordering::Relaxed);
         match op {
             Op::Reserve(r, n, size, pinned) => {
                 let claim = if pinned { Claim::Pinned } else { Claim::Current };
-                if let Ok(space) = self.index.reserve(block(r, n), RouteId::UNKNOWN, size, claim) {
+                if let Ok(space) = self.index.reserve(block(r, n), route(r), size, claim) {
                     self.fills.push((block(r, n), size.div_ceil(PAGE), space));
                 }
             }
@@ -116,15 +167,16 @@ impl Model {
             }
             Op::Record(r, size) => {
                 let name = Name::record(revision(r).key.hash());
-                self.index.record(name, size, RouteId::UNKNOWN);
+                self.index.record(name, size, route(r));
                 self.files.insert(name, size.div_ceil(PAGE));
             }
             Op::Rank(r, o) => {
-                let graced = Order::Graced { until: 1000 };
+                let until = u32::try_from(now.as_secs()).unwrap() + 20;
+                let graced = Order::Graced { until };
                 let orders = [Order::Former, Order::Unproven, Order::Wanted, graced];
-                self.index.rank(hash(r), orders[usize::from(o)], RouteId::UNKNOWN);
+                self.index.rank(hash(r), orders[usize::from(o)], route(r));
             }
-            Op::Proven(r) => self.index.proven(hash(r), RouteId::UNKNOWN),
+            Op::Proven(r) => self.index.proven(hash(r), route(r)),
             Op::Touch(r, n) => self.index.touch(block(r, n), now),
             Op::Forget(r) => {
                 self.index.forget(hash(r));
@@ -161,6 +213,7 @@ impl Model {
         assert!(bytes <= capacity, "{bytes} of {capacity}");
         assert!(files + u64::try_from(self.fills.len()).unwrap() <= FILES);
         assert!(self.files.keys().all(|name| self.index.contains(*name)));
+        self.index.state.lock().ranks.check();
     }
 }
 
@@ -234,11 +287,6 @@ fn memory_is_bounded() {
 
 #[test]
 fn routes_beyond_their_quota_go_first() {
-    let terms = |name: &str, pages: Option<u64>| RouteTerms {
-        name: RouteName::new(name),
-        grace: Duration::ZERO,
-        quota: pages.map(|pages| pages * PAGE),
-    };
     let index = index(CAPACITY, CAPACITY, &[terms("greedy", Some(16)), terms("other", None)]);
     let route = |name: &str| index.routes.named(name);
     let (greedy, other) = (route("greedy"), route("other"));
