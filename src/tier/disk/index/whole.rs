@@ -40,9 +40,9 @@ impl Index {
             // A statement of its own: ranking takes the lock, too.
             let expired = self.state.lock().ranks.revisions.expired(now);
             let Some((revision, route)) = expired else { return };
-            self.rank_if(revision, Order::Former, route, |order| {
-                matches!(order, Order::Graced { .. })
-            });
+            // It may have been given another grace meanwhile.
+            let is_over = |order| matches!(order, Order::Graced { until } if until <= now);
+            self.rank_if(revision, Order::Former, route, is_over);
         }
     }
 
