@@ -96,7 +96,7 @@ impl App {
         let metrics = Arc::new(Metrics::new(Registry::new())?);
         let tasks = TaskTracker::new();
         let me = me(config.instance.as_str(), &surroundings.clock);
-        let disks = disks::open(&config, &metrics)?;
+        let disks = disks::open(&config, &surroundings.clock, &metrics)?;
         let tiers = tiers::make(&config, &surroundings, &me).await?;
         let maker = Maker {
             config: &config,

@@ -22,7 +22,7 @@ use pinstripe::object::{
     AuthorityId, BlockIndex, BlockSize, BlockSpan, ByteRange, Current, Head, ObjectKey, ObjectSize, Revision,
     RouteName, StrongETag, TakenFrom,
 };
-use pinstripe::tier::disk::{Disk, DiskConfig};
+use pinstripe::tier::disk::{Disk, DiskConfig, Policy};
 use pinstripe::tier::memory::Memory;
 use pinstripe::tier::store::{BlockStore, Claim, Fill, Known, Miss, Tail};
 use proptest::prelude::*;
@@ -192,6 +192,7 @@ impl Model {
             block_size: self.memory.block_size(),
             fill_budget: 64 << 20,
             read_budget: 1 << 20,
+            policy: Policy::default(),
         };
         self.disk = Some(Disk::open(&config, Arc::new(|| Duration::ZERO)).unwrap());
     }

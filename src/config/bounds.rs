@@ -76,6 +76,9 @@ pub(super) const BLOCK_SIZE: Size = Size::mib(4);
 /// With fewer, every block that comes in pushes out one that is being read.
 pub(super) const MIN_BLOCKS: u64 = 4;
 
+/// Each takes up to 128 bytes of memory; a million blocks of the default size are 4 TiB.
+pub(super) const ENTRIES: Bounds<Count> = bounds(Count::of(1_000_000), Count::of(16), Count::of(100_000_000));
+
 pub(super) const CONNECT_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(5), MILLISECOND, HOUR);
 /// Long, since repositories that assemble an answer take their time.
 pub(super) const FIRST_BYTE_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(60), MILLISECOND, HOUR);

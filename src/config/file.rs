@@ -148,6 +148,13 @@ pub(super) struct Disk {
     /// what was stored before is fetched again.
     #[schemars(extend("default" = text(bounds::BLOCK_SIZE)))]
     pub(super) block_size: Option<Size>,
+    /// How many blocks and records of objects it holds at most, whatever their size. Each takes up to 128 bytes of
+    /// memory.
+    #[schemars(extend("default" = number(bounds::ENTRIES.default), "maximum" = number(bounds::ENTRIES.max)))]
+    pub(super) entries: Option<Count>,
+    /// How much of the volume is left to others. With less free, blocks are evicted and none are stored. Left out, a
+    /// hundredth of the volume, at most 1GiB.
+    pub(super) min_free: Option<Size>,
 }
 
 /// An HTTP server.
@@ -255,6 +262,9 @@ pub(super) struct Route {
     /// How long a revision that is not current any more goes on answering downloads that began with it.
     #[schemars(extend("default" = text(bounds::GRACE.default)))]
     pub(super) grace: Option<Timespan>,
+    /// How much of its disk it may have where other routes need space: what it holds beyond that is evicted before
+    /// theirs. Left out, it is like all others without one.
+    pub(super) quota: Option<Size>,
     /// Whose habits clients expect.
     #[schemars(extend("default" = "auto"))]
     pub(super) dialect: Option<Dialect>,

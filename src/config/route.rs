@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::choice::{Auth, Discovery, Writes};
 use super::pattern::{HostPattern, PathPrefix};
+use super::quantity::Size;
 use super::tier::{Disk, Upstream};
 use crate::object::RouteName;
 
@@ -26,6 +27,8 @@ pub struct Route {
     /// Zero unless `auth` is [`Auth::Check`].
     pub auth_ttl: Duration,
     pub grace: Duration,
+    /// How much of `store` it may have where others need space; `None`: all.
+    pub quota: Option<Size>,
     pub dialect: Dialect,
     /// [`Writes::Allow`] where the authority is HTTP: such a route passes on what is no read.
     pub writes: Writes,

@@ -24,6 +24,10 @@ pub struct Disk {
     /// Four blocks at least.
     pub capacity: Size,
     pub block_size: BlockSize,
+    /// How many files.
+    pub entries: NonZeroUsize,
+    /// How much of its volume is left to others; `None`: a hundredth, at most 1 GiB.
+    pub min_free: Option<Size>,
 }
 
 /// A tier that is asked over the network.

@@ -19,6 +19,14 @@ pub struct DiskSnapshot {
     pub blocks: u64,
     /// Bytes that blocks may take.
     pub capacity: u64,
+    /// Bytes of its volume that are free.
+    pub volume_free: u64,
+    /// Files of others in its directory.
+    pub foreign: u64,
+    /// Whether all that an earlier run left was found.
+    pub complete: bool,
+    /// Bytes of memory that its index takes.
+    pub index: u64,
     /// Evicted blocks by reason.
     pub evictions: Vec<(&'static str, u64)>,
     /// Faults by kind.
@@ -31,6 +39,10 @@ pub(super) struct DiskMetrics {
     bytes: IntGaugeVec,
     blocks: IntGaugeVec,
     capacity: IntGaugeVec,
+    volume_free: IntGaugeVec,
+    index: IntGaugeVec,
+    foreign: IntGaugeVec,
+    complete: IntGaugeVec,
     evictions: IntCounterVec,
     faults: IntCounterVec,
     /// Asked at every scrape; one scrape at a time.
@@ -43,6 +55,18 @@ impl DiskMetrics {
             bytes: make.gauges("disk_bytes", "Bytes of blocks on disk.", &["tier"])?,
             blocks: make.gauges("disk_blocks", "Blocks on disk.", &["tier"])?,
             capacity: make.gauges("disk_capacity_bytes", "Bytes that blocks may take.", &["tier"])?,
+            volume_free: make.gauges(
+                "disk_volume_free_bytes",
+                "Bytes of its volume that are free.",
+                &["tier"],
+            )?,
+            index: make.gauges("disk_index_bytes", "Bytes of memory that the index takes.", &["tier"])?,
+            foreign: make.gauges("disk_foreign_files", "Files of others in its directory.", &["tier"])?,
+            complete: make.gauges(
+                "disk_index_complete",
+                "Whether all files of an earlier run were found.",
+                &["tier"],
+            )?,
             evictions: make.counters("disk_evictions_total", "Blocks that were evicted.", &["tier", "reason"])?,
             faults: make.counters(
                 "disk_faults_total",
@@ -68,6 +92,10 @@ impl DiskMetrics {
             set(&self.bytes, seen.bytes);
             set(&self.blocks, seen.blocks);
             set(&self.capacity, seen.capacity);
+            set(&self.volume_free, seen.volume_free);
+            set(&self.index, seen.index);
+            set(&self.foreign, seen.foreign);
+            set(&self.complete, seen.complete.into());
             catch_up(&self.evictions, tier, &seen.evictions);
             catch_up(&self.faults, tier, &seen.faults);
         }

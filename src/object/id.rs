@@ -109,6 +109,15 @@ impl ObjectKey {
         &self.0.encoded
     }
 
+    /// The name of the route in a key that was [`ObjectKey::encoded`]; empty in anything else.
+    pub fn route_in(encoded: &[u8]) -> &str {
+        let name = encoded.split_at_checked(COUNT).and_then(|(length, rest)| {
+            let length = u64::from_le_bytes(length.try_into().ok()?);
+            rest.get(..usize::try_from(length).ok()?)
+        });
+        name.and_then(|name| std::str::from_utf8(name).ok()).unwrap_or_default()
+    }
+
     /// The short name of the key.
     pub fn hash(&self) -> ObjectHash {
         self.0.hash
@@ -249,6 +258,14 @@ mod tests {
             };
             prop_assert_eq!(make(&a) == make(&b), a == b);
         }
+    }
+
+    #[test]
+    fn keys_tell_their_route() {
+        for route in ["", "r", "a route with a longer name"] {
+            assert_eq!(ObjectKey::route_in(key(route, &["s3"], "/a", None).encoded()), route);
+        }
+        assert_eq!(ObjectKey::route_in(b"\x09\0\0\0\0\0\0\0short"), "");
     }
 
     #[test]

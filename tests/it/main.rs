@@ -19,6 +19,7 @@ mod grouping;
 mod keys;
 mod lies;
 mod memory;
+mod one_process;
 mod oracle;
 mod outage;
 mod overwrites;

@@ -280,7 +280,7 @@ routes:
 p.yaml:2:14: listen[0].address: "127.0.0.1" is no such address; expected an IP address and a port, such as `127.0.0.1:8080` or `[::]:8080`
 p.yaml:3:5: listen[0].foward: unknown key, did you mean `forward`?; expected one of `address`, `forward`, `max_connections`, `max_requests_per_connection`, `timeouts`
 p.yaml:4:13: access_log: unknown value "eror", did you mean `errors`?; expected `off`, `errors`, `all` or `sample`
-p.yaml:7:23: tiers.local.disk.capacty: unknown key, did you mean `capacity`?; expected one of `path`, `capacity`, `block_size`
+p.yaml:7:23: tiers.local.disk.capacty: unknown key, did you mean `capacity`?; expected one of `path`, `capacity`, `block_size`, `entries`, `min_free`
 p.yaml:7:50: tiers.local.disk.block_size: 3MiB is not possible; expected a power of two from 64KiB to 64MiB
 p.yaml:9:11: tiers.shared.s3.bucket: invalid type: sequence; expected the name of a bucket or the ARN of an access point
 p.yaml:9:31: tiers.shared.s3.region: the variable REGION is not set and has no default; expected it in the environment, or `${NAME:-default}`

@@ -137,6 +137,16 @@ fn routes() {
         ("writes: deny", "writes: allow"),
         &["routes[0].writes: `allow` is not available yet"],
     );
+    check(
+        ("tiers: [local, target]", "tiers: [target]\n    quota: 1GiB"),
+        &["routes[1].quota: there is no disk to have a part of"],
+    );
+    for size in ["15MiB", "51GiB"] {
+        let quota = format!("grace: 15m\n    quota: {size}");
+        let fault = format!("routes[0].quota: {size} is out of range; expected 4 times the block size to 50GiB");
+        check(("grace: 15m", &quota), &[&fault]);
+    }
+    check(("grace: 15m", "grace: 15m\n    quota: 50GiB"), &[]);
     check(("name: packages", "name: packages\n    writes: deny"), &[]);
     check(("name: packages", "name: packages\n    dialect: s3"), &[]);
 }

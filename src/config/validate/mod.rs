@@ -3,6 +3,7 @@
 //! Owns the judgement; it looks at everything and notes every fault, and has a result only if nothing is missing.
 //! Never looks at the text: faults have paths, and `fault` finds the lines.
 
+mod disks;
 mod listen;
 mod routes;
 mod tiers;

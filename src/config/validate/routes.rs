@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::tiers::{Tier, Tiers};
-use super::{bounded, elements, required_leaf, section};
+use super::{bounded, disks, elements, required_leaf, section};
 use crate::config::bounds;
 use crate::config::choice::{self, Auth, Discovery, Writes};
 use crate::config::fault::{Notes, nearest};
@@ -64,6 +64,7 @@ impl Judge<'_> {
         let grace = bounded(route.grace, &path.key("grace"), &bounds::GRACE, notes).get();
         let auth_ttl = auth_ttl(route.auth_ttl, route.auth, &path.key("auth_ttl"), notes);
         let Chain { store, upstreams } = tiers?;
+        let quota = disks::quota(route.quota, store.as_deref(), &path.key("quota"), notes);
         let authority = upstreams.authority();
         if authority.is_request() {
             self.note_request(&matcher, authority, path, notes);
@@ -79,6 +80,7 @@ impl Judge<'_> {
             auth: auth?,
             auth_ttl: auth_ttl.get(),
             grace,
+            quota,
             dialect: dialect?,
             writes: writes?,
             upstreams,

@@ -6,18 +6,17 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::disks::disk_tier;
 use super::{bounded, required, required_leaf, section};
-use crate::config::bounds::{self, BLOCK_SIZE, MIN_BLOCKS};
+use crate::config::bounds;
 use crate::config::choice::Role;
 use crate::config::fault::Notes;
 use crate::config::file;
 use crate::config::locate::YamlPath;
-use crate::config::quantity::Size;
 use crate::config::text::{Cidr, KeyPrefix, TierName};
 use crate::config::tier::{Common, Disk, Http, S3, Target, TierLimits, TierTimeouts, Upstream};
 use crate::config::url::{BaseUrl, HttpTarget};
 use crate::config::value::{Flag, Leaf, Section};
-use crate::object::BlockSize;
 
 /// A tier of either kind.
 #[derive(Debug, Clone)]
@@ -90,69 +89,6 @@ fn one_tier(
             notes.fault(path, "this tier is of several kinds", KINDS);
             None
         }
-    }
-}
-
-fn disk_tier(
-    name: TierName,
-    disk: file::Disk,
-    path: &YamlPath,
-    directories: &mut BTreeMap<PathBuf, YamlPath>,
-    notes: &mut Notes,
-) -> Option<Disk> {
-    let at = path.key("path");
-    let directory = required_leaf(disk.path, &at, notes).map(|path| path.0);
-    if let Some(directory) = &directory {
-        claim(directory, &at, directories, notes);
-    }
-    let size = disk.block_size.unwrap_or(BLOCK_SIZE);
-    let block_size = BlockSize::new(size.bytes());
-    if block_size.is_none() {
-        notes.fault(
-            &path.key("block_size"),
-            format!("{size} is not possible"),
-            "a power of two from 64KiB to 64MiB",
-        );
-    }
-    let at = path.key("capacity");
-    let capacity = required_leaf(disk.capacity, &at, notes);
-    let capacity = capacity
-        .zip(block_size)
-        .and_then(|(capacity, block)| capacity_of(capacity, block, &at, notes));
-    Some(Disk {
-        name,
-        path: directory?,
-        capacity: capacity?,
-        block_size: block_size?,
-    })
-}
-
-fn capacity_of(capacity: Size, block: BlockSize, path: &YamlPath, notes: &mut Notes) -> Option<Size> {
-    let enough = capacity.bytes() / block.bytes() >= MIN_BLOCKS;
-    if !enough {
-        notes.fault(
-            path,
-            format!("{capacity} is too little"),
-            format!("{MIN_BLOCKS} times the block size at least"),
-        );
-    }
-    enough.then_some(capacity)
-}
-
-/// Two tiers in one directory would each delete what the other stores.
-fn claim(directory: &PathBuf, path: &YamlPath, taken: &mut BTreeMap<PathBuf, YamlPath>, notes: &mut Notes) {
-    match taken.get(directory) {
-        Some(other) => {
-            notes.fault(
-                path,
-                format!("{} has the same directory", other),
-                "a directory of its own",
-            );
-        }
-        None if directory.parent().is_none() => {
-            notes.fault(path, "this is the root directory", "a directory of its own")
-        }
-        None => drop(taken.insert(directory.clone(), path.clone())),
     }
 }
 

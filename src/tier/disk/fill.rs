@@ -104,7 +104,7 @@ impl Shared {
         if self.health.is_sick(now) {
             return Err(GaveUp::Fault);
         }
-        if self.health.is_full(now) {
+        if self.health.is_full(now) || self.watch.is_short() {
             return Err(GaveUp::NoSpace);
         }
         if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.is_spent() {
@@ -115,7 +115,8 @@ impl Shared {
         let range = self.block_size.range_of(index, head.size()).ok_or(GaveUp::Length)?;
         let footer = footer_of(revision, head, self.block_size, index).ok_or(GaveUp::HeadTooLarge)?;
         let size = sealed_len(range.len(), &footer);
-        let reservation = self.index.reserve(name, hash, size, claim)?;
+        let route = self.index.route(revision.key.encoded());
+        let reservation = self.index.reserve(name, route, size, claim)?;
         self.live.fetch_add(1, Ordering::Relaxed);
         let filling = Filling {
             name,

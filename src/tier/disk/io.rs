@@ -13,6 +13,7 @@ use rustix::io::{self, Errno};
 
 use super::format::wide;
 use super::name::Name;
+use super::room::Room;
 
 /// What the file system says.
 pub(super) type Io<T> = Result<T, Errno>;
@@ -23,6 +24,8 @@ pub(super) struct File(OwnedFd);
 
 /// The directory of files that are not published.
 pub(super) const TMP: &str = "tmp";
+/// The file that is locked.
+pub(super) const LOCK: &str = "lock";
 
 /// The system calls on files below the root. All of them may block but [`Files::read_now`].
 pub(super) trait Files: fmt::Debug + Send + Sync {
@@ -52,6 +55,9 @@ pub(super) trait Files: fmt::Debug + Send + Sync {
 
     /// The size of a published file.
     fn size(&self, name: Name) -> Io<u64>;
+
+    /// How much room the volume has.
+    fn room(&self) -> Io<Room>;
 
     /// Calls with the name of everything in a directory that may be a regular file, until told to stop by `false`.
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()>;
@@ -135,6 +141,16 @@ impl Files for Root {
         regular_size(&fs::statat(&self.0, name.path(), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
+    fn room(&self) -> Io<Room> {
+        let volume = fs::fstatvfs(&self.0)?;
+        Ok(Room {
+            bytes: volume.f_blocks.saturating_mul(volume.f_frsize),
+            free_bytes: volume.f_bavail.saturating_mul(volume.f_frsize),
+            files: volume.f_files,
+            free_files: volume.f_favail,
+        })
+    }
+
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
         let directory = fs::openat(&self.0, directory, flags, Mode::empty())?;
@@ -190,7 +206,7 @@ pub(super) fn open_root(path: &Path) -> Io<(OwnedFd, u32)> {
 /// Takes the lock of a root; `EWOULDBLOCK` if another process has it.
 pub(super) fn lock_root(root: &OwnedFd) -> Io<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let lock = fs::openat(root, "lock", flags, PRIVATE_FILE)?;
+    let lock = fs::openat(root, LOCK, flags, PRIVATE_FILE)?;
     fs::flock(&lock, fs::FlockOperation::NonBlockingLockExclusive)?;
     Ok(lock)
 }

@@ -10,7 +10,8 @@
 //! | `format` | what they contain |
 //! | `io` | the system calls |
 //! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
-//! | `root`, `recover` | who may use the directory, and finding files at start |
+//! | `room` | how much of the volume others leave |
+//! | `root`, `recover`, `popular` | who may use the directory, finding files at start, and what was popular before |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
@@ -29,8 +30,10 @@ mod object;
 mod open;
 mod place;
 mod pool;
+mod popular;
 mod read;
 mod recover;
+mod room;
 mod root;
 mod shared;
 mod stats;
@@ -50,9 +53,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use rustix::fd::OwnedFd;
 
+use crate::clock::Clock;
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey, Revision};
 use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
+pub use index::RouteTerms;
 use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
@@ -76,6 +81,33 @@ pub struct DiskConfig {
     pub fill_budget: u64,
     /// How many bytes of memory the buffers of all reads may take.
     pub read_budget: u64,
+    /// Who may have how much of it.
+    pub policy: Policy,
+}
+
+/// Who may have how much of a disk.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// How many blocks and records there may be, which bounds the memory of the index.
+    pub entries: u64,
+    /// How many bytes of the volume are left to others, at least; `None`: a hundredth of it, at most 1 GiB.
+    pub min_free: Option<u64>,
+    /// The routes whose blocks are kept.
+    pub routes: Vec<RouteTerms>,
+    /// The time by which grace ends; times of records are of earlier runs, too.
+    pub clock: Clock,
+}
+
+impl Default for Policy {
+    /// A million files, as long as the device takes them; all routes alike, and without grace.
+    fn default() -> Self {
+        Self {
+            entries: 1 << 20,
+            min_free: Some(0),
+            routes: Vec::new(),
+            clock: Clock::system(),
+        }
+    }
 }
 
 /// A block store in a directory. Dropping it writes what was finished, removes what was not, and stops its threads.
@@ -113,6 +145,8 @@ impl Disk {
         let shared = Arc::clone(&self.shared);
         self.threads.start("disk-evict", move || shared.unlink_doomed())?;
         let shared = Arc::clone(&self.shared);
+        self.threads.start("disk-watch", move || shared.watch())?;
+        let shared = Arc::clone(&self.shared);
         self.threads.start("disk-walk", move || shared.walk())
     }
 
@@ -124,7 +158,10 @@ impl Disk {
             bytes,
             files,
             capacity,
+            index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),
+            foreign: shared.counters.foreign.load(Ordering::Relaxed),
+            volume_free: shared.watch.free(),
             backlog: shared.budget.used(),
             fills_begun: shared.counters.begun.load(Ordering::Relaxed),
             fills: shared.counters.fills.read(),
@@ -136,7 +173,10 @@ impl Disk {
 
     /// Whether it is of use right now.
     pub fn usable(&self) -> Usable {
-        self.shared.health.usable((self.shared.now)())
+        match self.shared.health.usable((self.shared.now)()) {
+            Usable::Ok if self.shared.watch.is_short() => Usable::Degraded(Degraded::Short),
+            usable => usable,
+        }
     }
 }
 
@@ -194,9 +234,11 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.shared.jobs.close();
         self.shared.index.close();
+        self.shared.watch.close();
         if self.threads.join() {
             // What the writers evicted after the evicting thread had ended.
             self.shared.unlink_doomed();
+            self.shared.tell_popular_now();
             // Ignored: the next start sweeps again.
             let _ = recover::sweep(&*self.shared.files);
         }

@@ -1,5 +1,5 @@
 //! What files are called: `ab/<revision hash>-<index>` for a block, `ab/<object hash>.cur` for what is known of an
-//! object, where `ab` is how the hash begins.
+//! object, where `ab` is how the hash begins; and `popular`.
 //!
 //! Owns: the mapping between blocks, objects and file names. Never: touches a file.
 
@@ -8,13 +8,14 @@ use std::fmt;
 use crate::object::{BlockIndex, BlockSize, ObjectHash, Revision};
 
 use super::format::wide;
+use super::io::{LOCK, TMP};
 
 /// 128 bits of BLAKE3 over key, tag and block size. Whoever reads by it compares all of them as well.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RevisionHash([u8; 16]);
 
 /// The name of a file, packed into 20 bytes since the index holds one for every file.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Name {
     hash: [u8; 16],
     number: u32,
@@ -22,6 +23,8 @@ pub(super) struct Name {
 
 /// Which directory, and the name within.
 const SUFFIX: &str = ".cur";
+/// The one file beside the directories of blocks.
+const POPULAR: &str = "popular";
 /// The number that stands for an object's record; blocks have smaller ones.
 const RECORD: u32 = u32::MAX;
 
@@ -39,6 +42,14 @@ impl RevisionHash {
 }
 
 impl RevisionHash {
+    pub(super) const fn bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    pub(super) const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
     /// The directory that all blocks of the revision are in.
     pub(super) fn directory(self) -> String {
         let [first, ..] = self.0;
@@ -47,8 +58,8 @@ impl RevisionHash {
 }
 
 impl Name {
-    /// A name that no file has.
-    pub(super) const NONE: Self = Self {
+    /// The one file that is of no block and no object: what was popular before the last end.
+    pub(super) const POPULAR: Self = Self {
         hash: [0xff; 16],
         number: RECORD,
     };
@@ -74,6 +85,23 @@ impl Name {
         (self.number != RECORD).then_some((RevisionHash(self.hash), self.number))
     }
 
+    /// The hash and the number, of a record as well.
+    pub(super) fn parts(self) -> (RevisionHash, u32) {
+        (RevisionHash(self.hash), self.number)
+    }
+
+    /// The name with those [`Name::parts`].
+    pub(super) fn of(hash: RevisionHash, number: u32) -> Self {
+        Self { hash: hash.0, number }
+    }
+
+    /// Four bytes that differ for most names.
+    pub(super) fn fingerprint(self) -> u32 {
+        let [a, b, c, d, ..] = self.hash;
+        // Odd, so that all numbers of a revision differ.
+        u32::from_le_bytes([a, b, c, d]) ^ self.number.wrapping_mul(0x9e37_79b1)
+    }
+
     /// A number that is the same for the same name.
     pub(super) fn group(self) -> usize {
         let [.., last] = self.hash;
@@ -83,14 +111,26 @@ impl Name {
 
     /// The directory that the file is in.
     pub(super) fn directory(self) -> String {
+        if self == Self::POPULAR {
+            return ".".to_owned();
+        }
         self.to_string().chars().take(2).collect()
     }
 
     /// The path below the root.
     pub(super) fn path(self) -> String {
         let name = self.to_string();
+        if self == Self::POPULAR {
+            return name;
+        }
         let directory = name.get(..2).unwrap_or_default();
         format!("{directory}/{name}")
+    }
+
+    /// Whether something in the root may be ours: a directory of blocks, or one of the few files beside them.
+    pub(super) fn is_in_root(name: &str) -> bool {
+        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        [TMP, LOCK, POPULAR].contains(&name) || (name.len() == 2 && name.bytes().all(is_hex))
     }
 
     /// The name of a file in a directory, if it is exactly one that [`Name::path`] makes.
@@ -107,7 +147,7 @@ impl Name {
         };
         let name = Self { hash, number };
         let exact = hex.starts_with(directory) && directory.len() == 2 && name.to_string() == file;
-        (exact && name != Self::NONE).then_some(name)
+        (exact && name != Self::POPULAR).then_some(name)
     }
 }
 
@@ -121,6 +161,9 @@ fn parse_hex(hex: &str) -> Option<[u8; 16]> {
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self == Self::POPULAR {
+            return f.write_str(POPULAR);
+        }
         write!(f, "{:032x}", u128::from_be_bytes(self.hash))?;
         if self.number == RECORD {
             f.write_str(SUFFIX)
@@ -156,6 +199,15 @@ mod tests {
             prop_assert_eq!(Name::parse(directory, file), Some(name));
             prop_assert_eq!(name.directory(), directory);
         }
+    }
+
+    #[test]
+    fn few_names_in_the_root_are_ours() {
+        let ours = ["00", "ff", "tmp", "lock", "popular"];
+        assert!(ours.iter().all(|name| Name::is_in_root(name)));
+        let others = ["", "0", "0g", "FF", "000", "README", "lost+found"];
+        assert!(!others.iter().any(|name| Name::is_in_root(name)));
+        assert_eq!(Name::POPULAR.path(), "popular");
     }
 
     #[test]

@@ -188,7 +188,8 @@ impl Shared {
         self.learn(key, known);
     }
 
-    /// Blocks of the current revision are wanted, those of former ones are the first to go.
+    /// Blocks of the current revision are wanted, those of former ones are kept for their grace and are then the first
+    /// to go.
     fn rank_revisions(&self, key: &ObjectKey, before: Option<&Known>, known: &Known) {
         if before.is_some_and(|before| before.current == known.current && before.former == known.former) {
             return;
@@ -197,16 +198,14 @@ impl Shared {
             Current::Is(tag) => Some(tag),
             Current::None | Current::Unknown => None,
         };
-        let former = known
-            .former
-            .iter()
-            .map(|(tag, _)| tag)
-            .filter(|tag| Some(*tag) != current);
-        for tag in former {
-            self.index.rank(hash_of(key, tag, self.block_size), Order::Former);
+        let route = self.index.route(key.encoded());
+        let rank = |tag: &StrongETag, order| self.index.rank(hash_of(key, tag, self.block_size), order, route);
+        for (tag, since) in known.former.iter().filter(|(tag, _)| Some(tag) != current) {
+            let age = self.clock.now().duration_since(*since).unwrap_or_default();
+            rank(tag, self.index.former(route, age));
         }
         if let Some(tag) = current {
-            self.index.rank(hash_of(key, tag, self.block_size), Order::Wanted);
+            rank(tag, Order::Wanted);
         }
     }
 
@@ -215,7 +214,7 @@ impl Shared {
         match self.read_record(name) {
             Ok((file, size)) => match Record::decode(&file) {
                 Ok(record) if *record.key == *key.encoded() => {
-                    self.index.record(name, size);
+                    self.index.record(name, size, self.index.route(key.encoded()));
                     Some(record)
                 }
                 _ => {
@@ -271,7 +270,8 @@ impl Shared {
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
             self.place(&tmp, name, || {
-                self.index.record(name, wide(bytes.len()));
+                self.index
+                    .record(name, wide(bytes.len()), self.index.route(&record.key));
                 true
             })
         });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 
+use super::format::{Record, is_size_of_block};
 use super::io::Io;
 use super::name::Name;
 use super::shared::Shared;
@@ -58,6 +59,12 @@ impl Shared {
     pub(super) fn reconcile(&self, name: Name) {
         let _turn = self.turns.take(name);
         match self.files.size(name) {
+            // Whatever it is: it would count as much, and is removed as soon as somebody asks for it.
+            Ok(size) if !is_plausible(name, size) => {
+                self.fault(Fault::Damaged);
+                self.remove(name);
+                self.index.gone(name);
+            }
             Ok(size) if !self.index.found(name, size) => self.remove(name),
             Ok(_) => {}
             Err(Errno::NOENT) => self.index.gone(name),
@@ -87,5 +94,13 @@ impl Shared {
             Ok(()) | Err(Errno::NOENT) => {}
             Err(errno) => self.fault(Fault::of(errno)),
         }
+    }
+}
+
+/// Whether we make files of that name as large as that.
+fn is_plausible(name: Name, size: u64) -> bool {
+    match name.as_block() {
+        Some(_) => is_size_of_block(size),
+        None => size <= Record::MAX,
     }
 }

@@ -239,7 +239,7 @@ impl Shared {
                     self.reconcile(name);
                 }
                 if let Some((hash, _)) = name.as_block() {
-                    self.index.proven(hash);
+                    self.index.proven(hash, self.index.route(revision.key.encoded()));
                 }
                 Ok(Arc::new(block))
             }

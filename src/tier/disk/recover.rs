@@ -3,6 +3,8 @@
 //!
 //! Owns: the walk. Never: reads a footer; that would take a hundred times as long, and whoever opens a file checks it.
 
+use std::sync::atomic::Ordering;
+
 use rustix::io::Errno;
 
 use super::io::{Files, Io, TMP};
@@ -33,18 +35,10 @@ impl Shared {
     /// Walks all directories, in the background: blocks that were not found yet are looked for when they are asked for.
     /// Should one of them not be readable, that stays so until the next start.
     pub(super) fn walk(&self) {
-        let mut complete = true;
+        self.recall_popular();
+        let mut complete = self.walk_root();
         for directory in (0..=u8::MAX).map(|byte| format!("{byte:02x}")) {
-            let listed = self
-                .files
-                .list(&directory, &mut |file| self.walk_file(&directory, file));
-            match listed {
-                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Err(errno) => {
-                    self.fault(Fault::of(errno));
-                    complete = false;
-                }
-            }
+            complete &= self.walk_directory(&directory);
             if self.jobs.is_closed() {
                 return;
             }
@@ -54,11 +48,46 @@ impl Shared {
         }
     }
 
-    fn walk_file(&self, directory: &str, file: &str) -> bool {
-        // Foreign files are none of our business.
-        if let Some(name) = Name::parse(directory, file) {
-            self.reconcile(name);
-        }
-        !self.jobs.is_closed()
+    /// Others' files in the root are only counted.
+    fn walk_root(&self) -> bool {
+        let listed = self.files.list(".", &mut |name| {
+            if !is_link(name) && !Name::is_in_root(name) {
+                self.count_foreign();
+            }
+            !self.jobs.is_closed()
+        });
+        self.is_walked(listed)
     }
+
+    fn walk_directory(&self, directory: &str) -> bool {
+        let listed = self.files.list(directory, &mut |file| {
+            match Name::parse(directory, file) {
+                Some(name) => self.reconcile(name),
+                None if is_link(file) => {}
+                None => self.count_foreign(),
+            }
+            !self.jobs.is_closed()
+        });
+        self.is_walked(listed)
+    }
+
+    fn is_walked(&self, listed: Io<()>) -> bool {
+        match listed {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => true,
+            Err(errno) => {
+                self.fault(Fault::of(errno));
+                false
+            }
+        }
+    }
+
+    /// Foreign files are none of our business, but take space that nobody here can free.
+    fn count_foreign(&self) {
+        self.counters.foreign.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The two that every directory has.
+fn is_link(name: &str) -> bool {
+    matches!(name, "." | "..")
 }

@@ -8,19 +8,22 @@ use std::sync::atomic::AtomicUsize;
 
 use rustix::io::Errno;
 
+use crate::clock::Clock;
 use crate::object::{BlockSize, BlockSpan, Current, Head, Revision};
 use crate::tier::store::Miss;
 
 use super::blocking::Blocking;
 use super::budget::Budget;
 use super::health::Health;
-use super::index::{Doomed, Index};
+use super::index::{Doomed, Index, Terms};
 use super::io::Files;
 use super::name::{Name, RevisionHash};
 use super::object::Objects;
 use super::open::OpenFiles;
 use super::place::Turns;
 use super::pool::Pool;
+use super::popular::Told;
+use super::room::Watch;
 use super::stats::{Counters, Degraded, Fault, Label};
 use super::writer::{Jobs, TmpNames};
 use super::{DiskConfig, Monotonic, format, io};
@@ -43,6 +46,9 @@ pub(super) struct Shared {
     pub(super) health: Health,
     pub(super) counters: Arc<Counters>,
     pub(super) now: Monotonic,
+    pub(super) clock: Clock,
+    pub(super) watch: Watch,
+    pub(super) told: Told,
 }
 
 impl fmt::Debug for Shared {
@@ -76,7 +82,13 @@ impl Shared {
         let counters = Arc::new(Counters::default());
         let limits = Limits::of(io::open_files_limit());
         let block_size = config.block_size;
-        let index = Index::new(config.capacity, block_size.bytes(), Arc::clone(&counters));
+        let terms = Terms {
+            capacity: config.capacity,
+            files: config.policy.entries,
+            block_size: block_size.bytes(),
+            routes: &config.policy.routes,
+        };
+        let index = Index::new(terms, Arc::clone(&counters), Arc::clone(&now));
         Self {
             block_size,
             files,
@@ -94,6 +106,9 @@ impl Shared {
             health: Health::default(),
             counters,
             now,
+            clock: config.policy.clock.clone(),
+            watch: Watch::new(config.policy.min_free),
+            told: Told::default(),
         }
     }
 

@@ -46,6 +46,8 @@ pub enum Evicted {
     Former,
     /// It was found at start and not used since.
     Unproven,
+    /// Its route held more than its quota.
+    Quota,
     /// The device was full before the capacity was reached.
     NoSpace,
     /// Its revision was contradicted.
@@ -104,6 +106,7 @@ impl Label for Evicted {
         Self::Capacity,
         Self::Former,
         Self::Unproven,
+        Self::Quota,
         Self::NoSpace,
         Self::Forgotten,
     ];
@@ -113,6 +116,7 @@ impl Label for Evicted {
             Self::Capacity => "capacity",
             Self::Former => "former",
             Self::Unproven => "unproven",
+            Self::Quota => "quota",
             Self::NoSpace => "no-space",
             Self::Forgotten => "forgotten",
         }
@@ -178,6 +182,7 @@ pub(super) struct Counters {
     pub(super) faults: Tally<Fault>,
     pub(super) evicted: Tally<Evicted>,
     pub(super) fills: Tally<FillEnd>,
+    pub(super) foreign: AtomicU64,
     pub(super) begun: AtomicU64,
     pub(super) waited: AtomicU64,
 }
@@ -191,8 +196,14 @@ pub struct Stats {
     pub files: u64,
     /// What `bytes` may be at most.
     pub capacity: u64,
+    /// Bytes of memory of the index.
+    pub index_bytes: u64,
     /// Whether all files of an earlier run were found.
     pub index_complete: bool,
+    /// Files of others that were found in the directory, and left alone.
+    pub foreign: u64,
+    /// Bytes of the volume that are free.
+    pub volume_free: u64,
     /// Bytes that were offered to fills and are not yet written.
     pub backlog: u64,
     /// Fills that were begun.
@@ -222,6 +233,9 @@ pub enum Degraded {
     /// Fills are paused since the device is full.
     #[error("the device is full")]
     Full,
+    /// Fills are refused since the volume has less room than is to be left to others.
+    #[error("the volume is short of free space")]
+    Short,
     /// Reads and fills are refused since the device kept failing.
     #[error("the device fails")]
     Failing,

@@ -231,6 +231,7 @@ impl Shared {
         // All fills meet a full device at once; one of them makes space for all.
         if self.fault_degrades(fault) == Some(Degraded::Full) {
             self.index.relieve();
+            self.watch.wake();
         }
         if fault == Fault::NoSpace {
             GaveUp::NoSpace

@@ -73,6 +73,12 @@ pub(in crate::tier::disk) fn sealed_len(data: u64, footer: &[u8]) -> u64 {
     data + data.div_ceil(GRANULE) * 8 + wide(footer.len()) + TRAILER
 }
 
+/// Whether a block of any size can make a file that large.
+pub(in crate::tier::disk) fn is_size_of_block(size: u64) -> bool {
+    let most = BlockSize::MAX + BlockSize::MAX / GRANULE * 8 + wide(MAX_FOOTER) + TRAILER;
+    (TRAILER..=most).contains(&size)
+}
+
 /// What is written behind the data.
 pub(in crate::tier::disk) fn seal(data: u64, table: &[u64], footer: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(narrow(sealed_len(0, footer)) + table.len() * 8);

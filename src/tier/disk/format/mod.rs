@@ -1,16 +1,18 @@
 //! What files contain, as pure functions between bytes and values.
 //!
-//! Owns: the layout of blocks and of object records, their versions and checksums. Never: touches a file. Whatever
+//! Owns: the layout of blocks, of object records and of what was popular, their versions and checksums. Never: touches a file. Whatever
 //! does not check is not read in part: it is damaged, or another's.
 
 mod block;
 mod head;
 mod object;
+mod popular;
 mod sums;
 mod wire;
 
-pub(super) use block::{Footer, GRANULE, Geometry, footer_of, seal, sealed_len};
+pub(super) use block::{Footer, GRANULE, Geometry, footer_of, is_size_of_block, seal, sealed_len};
 pub(super) use object::Record;
+pub(super) use popular::{Popular, Popularity};
 pub(super) use sums::Sums;
 pub(super) use wire::{narrow, wide};
 

@@ -4,38 +4,51 @@
 //! Owns: the capacity, the order of eviction, the queue of files to unlink. Never: touches a file. One lock, held for
 //! short and never across an await; the warm path of reads does not take it.
 
-mod lower;
+mod choice;
+mod doomed;
+mod entries;
+mod ghosts;
+mod look;
+mod popular;
+mod queues;
 mod ranks;
 mod reservation;
 mod revisions;
+mod routes;
+mod slab;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traces;
 mod whole;
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 
-use crate::object::{BlockIndex, BlockSpan};
 use crate::tier::store::{Claim, GaveUp};
 
+use super::Monotonic;
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
-use ranks::{Ranks, Victim};
+pub(super) use doomed::Doomed;
+use popular::Remembered;
+use ranks::{Limits, Ranks};
 pub(super) use reservation::Reservation;
-use revisions::Revisions;
+pub(super) use routes::RouteId;
+pub use routes::RouteTerms;
+use routes::Routes;
 
 /// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
 pub(super) const PAGE: u64 = 4 << 10;
 /// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
 /// count as proof that the block is popular.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
-/// At most so many files: about 260 bytes of memory each.
-const MOST_FILES: u32 = 1 << 20;
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
 /// How many revisions are remembered to have been sought; others are sought again.
@@ -43,16 +56,20 @@ const MOST_SOUGHT: usize = 4096;
 /// How many files are moved before others may have the lock.
 const BATCH: u32 = 256;
 
-/// How dear a file is; the lower is evicted first. Grace (`semantics.md`) is one more step between the first two, as
-/// soon as somebody tells it to the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// How dear a revision is, as far as it is known here; `choice` makes an order of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    /// Of a revision that is no longer current, or that only a pin asked for.
+    /// No longer current and past its grace, or only asked for by a pin.
     Former,
     /// Found at start and not yet asked for: it may be of another block size, or of a route that is gone.
     Unproven,
     /// The rest.
     Wanted,
+    /// No longer current, but within its grace until that second.
+    Graced {
+        /// By the monotonic clock.
+        until: u32,
+    },
 }
 
 /// What is kept of a file.
@@ -63,16 +80,6 @@ struct Slot {
     counted: u32,
 }
 
-/// What is to be unlinked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doomed {
-    /// A file that was in the index.
-    File(Name),
-    /// All blocks of a revision that the walk has not found yet.
-    Revision(RevisionHash),
-}
-
-#[derive(Debug)]
 pub(super) struct Index {
     state: Mutex<State>,
     /// Signalled when there is something to unlink.
@@ -81,13 +88,27 @@ pub(super) struct Index {
     complete: AtomicBool,
     /// How often something was forgotten: who opened a file before may have opened a forgotten one.
     epoch: AtomicU64,
+    /// How many were counted.
+    uses: AtomicU64,
     counters: Arc<Counters>,
+    routes: Routes,
+    now: Monotonic,
+}
+
+/// What an index is made for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    /// Bytes.
+    pub(super) capacity: u64,
+    /// How many files there may be.
+    pub(super) files: u64,
+    pub(super) block_size: u64,
+    pub(super) routes: &'a [RouteTerms],
 }
 
 #[derive(Debug)]
 struct State {
     ranks: Ranks,
-    revisions: Revisions,
     doomed: VecDeque<Doomed>,
     /// Files that are still there and are not to be found again, since they are to be unlinked.
     condemned: HashSet<Name>,
@@ -95,29 +116,56 @@ struct State {
     forgotten: HashSet<RevisionHash>,
     /// Revisions whose files were all found before the walk was complete.
     sought: HashSet<RevisionHash>,
+    /// Popular in an earlier run, until all that is left of it is found.
+    remembered: Remembered,
     closed: bool,
 }
 
 impl Index {
-    pub(super) fn new(capacity: u64, block_size: u64, counters: Arc<Counters>) -> Self {
-        let pages = u32::try_from(capacity / PAGE).unwrap_or(u32::MAX - 1);
-        let guess = narrow(capacity / block_size.max(1)).clamp(1 << 10, 1 << 20);
+    pub(super) fn new(terms: Terms<'_>, counters: Arc<Counters>, now: Monotonic) -> Self {
+        let pages = (terms.capacity / PAGE).min(u64::from(u32::MAX));
+        let limits = Limits {
+            pages,
+            files: terms.files.max(1),
+        };
+        let guess = (terms.capacity / terms.block_size.max(1)).min(limits.files);
+        let routes = Routes::new(terms.routes);
+        let quotas = routes.quotas().map(|quota| quota.map(|bytes| bytes / PAGE));
         let state = State {
-            ranks: Ranks::new(pages, MOST_FILES, guess),
-            revisions: Revisions::default(),
+            ranks: Ranks::new(limits, quotas, narrow(guess.clamp(1 << 10, 1 << 20))),
             doomed: VecDeque::new(),
             condemned: HashSet::new(),
             forgotten: HashSet::new(),
             sought: HashSet::new(),
+            remembered: Remembered::default(),
             closed: false,
         };
         Self {
             state: Mutex::new(state),
             doomed: Condvar::new(),
-            capacity: u64::from(pages) * PAGE,
+            capacity: pages * PAGE,
             complete: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
+            uses: AtomicU64::new(0),
             counters,
+            routes,
+            now,
+        }
+    }
+
+    /// The route that an encoded key is of.
+    pub(super) fn route(&self, key: &[u8]) -> RouteId {
+        self.routes.of(key)
+    }
+
+    /// How dear a revision of a route is that stopped being current so long ago.
+    pub(super) fn former(&self, route: RouteId, age: Duration) -> Order {
+        let grace = self.routes.terms(route).map(|terms| terms.grace).unwrap_or_default();
+        match grace.saturating_sub(age) {
+            Duration::ZERO => Order::Former,
+            left => Order::Graced {
+                until: seconds((self.now)() + left),
+            },
         }
     }
 
@@ -130,65 +178,17 @@ impl Index {
     pub(super) fn completed(&self) {
         self.complete.store(true, Ordering::Release);
         let mut state = self.state.lock();
-        (state.forgotten, state.sought) = Default::default();
+        (state.forgotten, state.sought, state.remembered) = Default::default();
     }
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    pub(super) fn contains(&self, name: Name) -> bool {
-        self.state.lock().ranks.contains(name)
-    }
-
-    /// Whether it is worth to look for a file that is not in the index.
-    pub(super) fn may_exist(&self, name: Name) -> bool {
-        let state = self.state.lock();
-        let known = |(revision, _)| state.sought.contains(&revision) || state.forgotten.contains(&revision);
-        let hidden = !self.is_complete() && !state.condemned.contains(&name);
-        state.ranks.contains(name) || (hidden && !name.as_block().is_some_and(known))
-    }
-
-    /// Whether files of a revision may exist that are not in the index.
-    pub(super) fn may_hide(&self, revision: RevisionHash) -> bool {
-        let known = |state: &State| state.sought.contains(&revision) || state.forgotten.contains(&revision);
-        !self.is_complete() && !known(&self.state.lock())
-    }
-
-    /// All files of a revision were found.
-    pub(super) fn sought(&self, revision: RevisionHash) {
-        let mut state = self.state.lock();
-        if !self.is_complete() && state.sought.len() < MOST_SOUGHT {
-            state.sought.insert(revision);
-        }
-    }
-
-    /// One flag for each block of a span.
-    pub(super) fn holds(&self, revision: RevisionHash, span: BlockSpan) -> Vec<bool> {
-        let mut held = Vec::with_capacity(narrow(span.len()));
-        let mut blocks = span.iter().peekable();
-        while blocks.peek().is_some() {
-            let state = self.state.lock();
-            let batch = blocks.by_ref().take(narrow(BATCH.into()));
-            held.extend(batch.map(|index| Name::block(revision, index).is_some_and(|name| state.ranks.contains(name))));
-        }
-        held
-    }
-
-    /// Some block of a revision, other than the ones in `except`.
-    pub(super) fn any_block(&self, revision: RevisionHash, except: &[BlockIndex]) -> Option<BlockIndex> {
-        let state = self.state.lock();
-        let highest = state.revisions.get(revision)?.highest;
-        let likely = [u64::from(highest)].into_iter();
-        let indices = likely.chain(0..=u64::from(highest)).take(4096);
-        let mut blocks = indices.map(BlockIndex::new).filter(|index| !except.contains(index));
-        blocks.find(|index| Name::block(revision, *index).is_some_and(|name| state.ranks.contains(name)))
-    }
-
     /// Counts a use, once in [`WINDOW`].
     pub(super) fn touch(&self, name: Name, now: Duration) {
-        let mut state = self.state.lock();
-        state.ranks.touch(name, seconds(now), seconds(WINDOW));
+        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.state.lock().ranks.touch(name, seconds(now));
     }
 
     /// A file was found by its name, with its size. Returns whether it is to stay where it is.
@@ -200,35 +200,39 @@ impl Index {
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
             return false;
         }
-        state.insert(name, Slot::of(size), Order::Unproven);
+        state
+            .ranks
+            .insert(name, Slot::of(size), Order::Unproven, RouteId::UNKNOWN);
+        let remembered = state.remembered.get(name);
         let victims = state.ranks.trim();
         self.doom(state, victims);
+        if let Some((route, uses)) = remembered {
+            if let Some((revision, _)) = name.as_block() {
+                self.proven(revision, route);
+            }
+            self.state.lock().ranks.prove(name, uses);
+        }
         true
     }
 
     /// A record was written or read.
-    pub(super) fn record(&self, name: Name, size: u64) {
+    pub(super) fn record(&self, name: Name, size: u64, route: RouteId) {
         let mut state = self.state.lock();
-        state.insert(name, Slot::of(size), Order::Wanted);
+        state.ranks.insert(name, Slot::of(size), Order::Wanted, route);
         let victims = state.ranks.trim();
         self.doom(state, victims);
     }
 
     /// A file turned out to be gone or damaged.
     pub(super) fn gone(&self, name: Name) {
-        self.state.lock().remove(name);
-    }
-
-    /// A file was unlinked, or stored anew before that.
-    pub(super) fn unlinked(&self, name: Name) {
-        self.state.lock().condemned.remove(&name);
+        self.state.lock().ranks.remove(name);
     }
 
     /// Reserves space for a block.
     pub(super) fn reserve(
         self: &Arc<Self>,
         name: Name,
-        revision: RevisionHash,
+        route: RouteId,
         size: u64,
         claim: Claim,
     ) -> Result<Reservation, GaveUp> {
@@ -236,46 +240,22 @@ impl Index {
             Claim::Current => Order::Wanted,
             Claim::Pinned => Order::Former,
         };
+        let (revision, _) = name.parts();
         if claim == Claim::Current {
-            self.rank(revision, order);
+            self.rank(revision, order, route);
         }
+        self.expire();
         let pages = Slot::of(size).pages;
         let mut state = self.state.lock();
         if state.closed || state.doomed.len() >= MOST_DOOMED {
             return Err(GaveUp::NoSpace);
         }
-        let victims = state.ranks.reserve(pages, claim).ok_or(GaveUp::NoSpace)?;
-        state.revisions.add_fill(revision, order);
+        let victims = state.ranks.reserve(pages, claim, route).ok_or(GaveUp::NoSpace)?;
+        let holding = state.ranks.revisions.obtain(revision, order, route);
+        state.ranks.revisions.add_fill(holding);
         let epoch = self.epoch();
         self.doom(state, victims);
-        Ok(Reservation::new(self, name, revision, pages, epoch))
-    }
-
-    /// Evicts a hundredth of the capacity, since the device is full.
-    pub(super) fn relieve(&self) {
-        let mut state = self.state.lock();
-        let victims = state.ranks.relieve(100);
-        self.doom(state, victims);
-    }
-
-    /// What to unlink next; waits for it. `None` when closed.
-    pub(super) fn next_doomed(&self) -> Option<Doomed> {
-        let mut state = self.state.lock();
-        loop {
-            if let Some(doomed) = state.doomed.pop_front() {
-                return Some(doomed);
-            }
-            if state.closed {
-                return None;
-            }
-            self.doomed.wait(&mut state);
-        }
-    }
-
-    /// Nothing is begun any more, and who waits for something to unlink is let go after the last.
-    pub(super) fn close(&self) {
-        self.state.lock().closed = true;
-        self.doomed.notify_all();
+        Ok(Reservation::new(self, name, route, pages, epoch))
     }
 
     /// Bytes and files here, and the capacity.
@@ -285,44 +265,18 @@ impl Index {
         (state.ranks.pages() * PAGE, files, self.capacity)
     }
 
-    fn doom_revision(&self, state: &mut State, revision: RevisionHash) {
-        state.doomed.push_back(Doomed::Revision(revision));
-        self.doomed.notify_one();
-    }
-
-    /// Unlinks what was taken out of the ranks.
-    fn doom(&self, mut state: MutexGuard<'_, State>, victims: Vec<Victim>) {
-        if victims.is_empty() {
-            return;
-        }
-        for (name, _, why) in victims {
-            if let Some((revision, _)) = name.as_block() {
-                state.revisions.remove_block(revision);
-            }
-            self.counters.evicted.count(why);
-            state.doomed.push_back(Doomed::File(name));
-            state.condemned.insert(name);
-        }
-        self.doomed.notify_one();
+    /// Bytes of memory that the index takes.
+    pub(super) fn memory(&self) -> u64 {
+        let bytes = self.state.lock().ranks.memory();
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
 
-impl State {
-    fn insert(&mut self, name: Name, slot: Slot, otherwise: Order) {
-        self.remove(name);
-        let order = match name.as_block() {
-            Some((revision, number)) => self.revisions.add_block(revision, number, otherwise),
-            None => otherwise,
-        };
-        self.ranks.insert(name, slot, order);
-    }
-
-    fn remove(&mut self, name: Name) -> Option<Slot> {
-        let (slot, _) = self.ranks.remove(name)?;
-        if let Some((revision, _)) = name.as_block() {
-            self.revisions.remove_block(revision);
-        }
-        Some(slot)
+impl fmt::Debug for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index")
+            .field("usage", &self.usage())
+            .finish_non_exhaustive()
     }
 }
 

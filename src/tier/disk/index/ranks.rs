@@ -1,270 +1,240 @@
-//! Who is evicted next: all files with their weights, those that are wanted in the order of `quick_cache`, all others
-//! before them.
+//! What files weigh, and that it stays within the limits.
 //!
-//! Owns: weights, the capacity, reservations. Never: knows of revisions, unlinks.
-//!
-//! What the wanted files may weigh changes all the time, with reservations and with the files below them. Changing the
-//! cache's capacity would wear down its memory of evicted names, which it scales by floating point; so one entry that
-//! is pinned, the ballast, weighs as much as all that is not in the cache.
+//! Owns: the limits, reservations, uses. Never: unlinks. Who goes first says `choice`.
 
-use std::fmt;
-use std::hash::RandomState;
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-use quick_cache::unsync::Cache;
-use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
-
-use super::lower::Lower;
-use super::{Name, Order, Slot};
+use super::entries::{Entries, Entry};
+use super::ghosts::Ghosts;
+use super::queues::{Load, Queues, Rank};
+use super::revisions::Revisions;
+use super::routes::RouteId;
+use super::{Name, Order, Slot, WINDOW, seconds};
 use crate::tier::disk::stats::Evicted;
 use crate::tier::store::Claim;
 
-const BALLAST: Name = Name::NONE;
+/// More uses than this prove nothing more.
+pub(super) const MOST_USES: u8 = 3;
 
 /// A file that is evicted, and why.
-pub(super) type Victim = (Name, Slot, Evicted);
+pub(super) type Victim = (Name, Evicted);
 
-pub(super) struct Ranks {
-    wanted: Cache<Name, Slot, Weigh, RandomState, Sink>,
-    sink: Sink,
-    lower: Lower,
-    weigh: Weigh,
-    reserved: u64,
-    pages: u64,
-}
-
-/// Weight in pages. Small files weigh more than they are, which bounds the number of entries and so the memory.
+/// What all files may be at most.
 #[derive(Clone, Copy, Debug)]
-struct Weigh {
-    least: u32,
+pub(super) struct Limits {
+    pub(super) pages: u64,
+    pub(super) files: u64,
 }
 
-/// Collects what the cache evicts.
-#[derive(Clone, Debug, Default)]
-struct Sink(Arc<Mutex<Vec<(Name, Slot)>>>);
-
-impl Weighter<Name, Slot> for Weigh {
-    fn weight(&self, name: &Name, slot: &Slot) -> u64 {
-        if *name == BALLAST {
-            slot.pages.into()
-        } else {
-            self.of(slot.pages)
-        }
-    }
-}
-
-impl Weigh {
-    fn of(self, pages: u32) -> u64 {
-        pages.max(self.least).into()
-    }
-}
-
-impl Lifecycle<Name, Slot> for Sink {
-    type RequestState = Vec<(Name, Slot)>;
-
-    fn is_pinned(&self, name: &Name, _: &Slot) -> bool {
-        *name == BALLAST
-    }
-
-    fn begin_request(&self) -> Self::RequestState {
-        Vec::new()
-    }
-
-    fn on_evict(&self, evicted: &mut Self::RequestState, name: Name, slot: Slot) {
-        evicted.push((name, slot));
-    }
-
-    fn end_request(&self, mut evicted: Self::RequestState) {
-        self.0.lock().append(&mut evicted);
-    }
+/// All files, in the order of their eviction.
+#[derive(Debug)]
+pub(super) struct Ranks {
+    pub(super) entries: Entries,
+    pub(super) revisions: Revisions,
+    pub(super) queues: Queues,
+    pub(super) ghosts: Ghosts,
+    limits: Limits,
+    /// Of all files.
+    pages: u64,
+    /// For fills.
+    pub(super) reserved: Load,
+    /// The latest second that was heard of.
+    pub(super) now: u32,
 }
 
 impl Ranks {
-    /// For so many pages and at most so many files, a guess of how many there will be at hand.
-    pub(super) fn new(capacity: u32, most: u32, guess: usize) -> Self {
-        let weigh = Weigh {
-            least: (capacity / most.max(1)).max(1),
-        };
-        let sink = Sink::default();
-        let options = OptionsBuilder::new()
-            .weight_capacity(capacity.into())
-            .estimated_items_capacity(guess)
-            .shards(1)
-            .build();
-        let mut wanted = match options {
-            Ok(options) => Cache::with_options(options, weigh, RandomState::new(), sink.clone()),
-            // Unreachable: both of what it asks for was given. The same without options says so to the compiler.
-            Err(_) => Cache::with(guess, capacity.into(), weigh, RandomState::new(), sink.clone()),
-        };
-        wanted.insert(BALLAST, Slot::default());
+    /// With the quotas of routes in pages, and a guess of how many files there will be.
+    pub(super) fn new(limits: Limits, quotas: impl Iterator<Item = Option<u64>>, guess: usize) -> Self {
         Self {
-            wanted,
-            sink,
-            lower: Lower::default(),
-            weigh,
-            reserved: 0,
+            entries: Entries::default(),
+            revisions: Revisions::default(),
+            queues: Queues::new(quotas),
+            ghosts: Ghosts::new(guess),
+            limits,
             pages: 0,
+            reserved: Load::default(),
+            now: 0,
         }
     }
 
     pub(super) fn contains(&self, name: Name) -> bool {
-        self.wanted.contains_key(&name) || self.lower.contains(name)
+        self.find(name).is_some()
     }
 
     /// How many files.
     pub(super) fn files(&self) -> usize {
-        self.wanted.len() - 1 + self.lower.len()
+        self.entries.len()
     }
 
     /// Pages of all files and reservations.
     pub(super) fn pages(&self) -> u64 {
-        self.pages + self.reserved
+        self.pages + self.reserved.pages
     }
 
-    /// Adds a file, or replaces what is known of it.
-    pub(super) fn insert(&mut self, name: Name, slot: Slot, order: Order) {
+    pub(super) fn capacity(&self) -> u64 {
+        self.limits.pages
+    }
+
+    /// Bytes of memory that all of it takes.
+    pub(super) fn memory(&self) -> usize {
+        self.entries.memory() + self.revisions.memory() + self.ghosts.memory()
+    }
+
+    /// Adds a file, or replaces what is known of it. A revision that is new here gets that order and route.
+    pub(super) fn insert(&mut self, name: Name, slot: Slot, otherwise: Order, route: RouteId) {
         self.remove(name);
+        let (revision, number) = name.parts();
+        let holding = self.revisions.obtain(revision, otherwise, route);
+        self.revisions
+            .add_block(holding, name.as_block().map(|(_, number)| number));
+        let of = self.revisions.holding(holding);
+        let (order, route) = of.map_or((otherwise, route), |of| (of.order, of.route));
+        let came_back = order == Order::Wanted && self.ghosts.take(name.fingerprint());
+        let id = self.entries.insert(Entry {
+            holding,
+            number,
+            slot,
+            stamp: 0,
+            before: 0,
+            after: 0,
+            route,
+            rank: Rank::Fresh,
+            uses: 0,
+        });
         self.pages += u64::from(slot.pages);
-        if order == Order::Wanted {
-            self.wanted.insert(name, slot);
-        } else {
-            self.lower.insert(name, slot, order, self.weigh.of(slot.pages));
-            self.balance();
-        }
+        let rank = if came_back { Rank::Proven } else { rank(order, 0) };
+        self.queues.push(&mut self.entries, id, rank);
     }
 
-    pub(super) fn remove(&mut self, name: Name) -> Option<(Slot, Order)> {
-        let weigh = self.weigh;
-        let removed = match self.lower.remove(name, |slot| weigh.of(slot.pages)) {
-            Some(found) => {
-                self.balance();
-                Some(found)
-            }
-            // Removing a name that is not there would make the cache forget that it was evicted lately.
-            None if self.wanted.contains_key(&name) => self.wanted.remove(&name).map(|(_, slot)| (slot, Order::Wanted)),
-            None => None,
-        };
-        if let Some((slot, _)) = removed {
-            self.pages -= u64::from(slot.pages);
-        }
-        removed
+    /// Takes a file out. `false` if it is not here.
+    pub(super) fn remove(&mut self, name: Name) -> bool {
+        self.find(name).and_then(|id| self.take(id)).is_some()
     }
 
-    /// Counts a use, unless one was counted less than `window` ago: the many reads of one download would look like
-    /// many uses.
-    pub(super) fn touch(&mut self, name: Name, now: u32, window: u32) {
-        let Some(mut slot) = self.wanted.peek_mut(&name) else {
+    /// Puts a file where the order of its revision says.
+    pub(super) fn rank_again(&mut self, name: Name) {
+        let Some(id) = self.find(name) else { return };
+        self.queues.unlink(&mut self.entries, id);
+        let Some(entry) = self.entries.get_mut(id) else { return };
+        let Some(holding) = self.revisions.holding(entry.holding) else {
             return;
         };
-        if slot.counted == 0 || now.saturating_sub(slot.counted) >= window {
-            slot.counted = now.max(1);
-            drop(slot);
-            self.wanted.get(&name);
+        entry.route = holding.route;
+        let rank = rank(holding.order, entry.uses);
+        self.queues.push(&mut self.entries, id, rank);
+    }
+
+    /// Counts a use, unless one was counted less than [`WINDOW`] ago: the many reads of one download would look like
+    /// many uses.
+    pub(super) fn touch(&mut self, name: Name, now: u32) {
+        self.now = self.now.max(now);
+        let Some(entry) = self.find(name).and_then(|id| self.entries.get_mut(id)) else {
+            return;
+        };
+        let counted = entry.slot.counted;
+        if counted == 0 || now.saturating_sub(counted) >= seconds(WINDOW) {
+            entry.slot.counted = now.max(1);
+            entry.uses = (entry.uses + 1).min(MOST_USES);
+            if let Some(holding) = self.revisions.holding_mut(entry.holding) {
+                holding.used = now.max(1);
+            }
         }
     }
 
     /// Reserves pages, evicting what the claim may evict. `None`, and nothing evicted, if that is not enough.
-    pub(super) fn reserve(&mut self, pages: u32, claim: Claim) -> Option<Vec<Victim>> {
-        let needed = self.weigh.of(pages);
+    pub(super) fn reserve(&mut self, pages: u32, claim: Claim, route: RouteId) -> Option<Vec<Victim>> {
         let evictable = match claim {
-            Claim::Current => self.wanted.weight() - self.reserved,
-            Claim::Pinned => self.lower.former(),
+            Claim::Current => Load {
+                files: u64::try_from(self.files()).unwrap_or(u64::MAX),
+                pages: self.pages,
+            },
+            Claim::Pinned => self.queues.load(Rank::Former, None),
         };
-        if needed > self.free() + evictable {
+        let after = self.with(1, pages.into());
+        if after.pages > self.limits.pages + evictable.pages || after.files > self.limits.files + evictable.files {
             return None;
         }
-        let mut victims = Vec::new();
-        let up_to = match claim {
-            Claim::Current => Order::Unproven,
-            Claim::Pinned => Order::Former,
-        };
-        while self.free() < needed && self.evict_lower(up_to, &mut victims) {}
-        self.reserved += needed;
-        self.balance();
-        self.evict_wanted(Evicted::Capacity, &mut victims);
-        Some(victims)
+        self.reserved.files += 1;
+        self.reserved.pages += u64::from(pages);
+        self.queues.reserve(route, pages);
+        Some(self.evict_while(|ranks| ranks.is_over(), claim == Claim::Current, None))
     }
 
     /// Gives back what [`Ranks::reserve`] took for that many pages.
-    pub(super) fn release(&mut self, pages: u32) {
-        self.reserved -= self.weigh.of(pages).min(self.reserved);
-        self.balance();
+    pub(super) fn release(&mut self, pages: u32, route: RouteId) {
+        self.reserved.files -= 1;
+        self.reserved.pages -= u64::from(pages);
+        self.queues.release(route, pages);
     }
 
-    /// Evicts until what is held is within the capacity.
+    /// Evicts until what is held is within the limits.
     pub(super) fn trim(&mut self) -> Vec<Victim> {
+        self.evict_while(|ranks| ranks.is_over(), true, None)
+    }
+
+    /// Evicts so much, since the device has less room than the limits say.
+    pub(super) fn relieve(&mut self, wanted: Load) -> Vec<Victim> {
+        let (pages, files) = (self.pages, self.files());
+        let missing = |ranks: &Self| {
+            let freed = u64::try_from(files - ranks.files()).unwrap_or(u64::MAX);
+            pages - ranks.pages < wanted.pages || freed < wanted.files
+        };
+        self.evict_while(missing, true, Some(Evicted::NoSpace))
+    }
+
+    fn with(&self, files: u64, pages: u64) -> Load {
+        Load {
+            files: u64::try_from(self.files()).unwrap_or(u64::MAX) + self.reserved.files + files,
+            pages: self.pages() + pages,
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        let held = self.with(0, 0);
+        held.pages > self.limits.pages || held.files > self.limits.files
+    }
+
+    fn evict_while(
+        &mut self,
+        condition: impl Fn(&Self) -> bool,
+        also_wanted: bool,
+        why: Option<Evicted>,
+    ) -> Vec<Victim> {
         let mut victims = Vec::new();
-        while self.wanted.weight() > self.wanted.capacity() && self.evict_lower(Order::Unproven, &mut victims) {}
-        self.evict_wanted(Evicted::Capacity, &mut victims);
+        while condition(self) {
+            let Some((id, reason)) = self.next(also_wanted) else {
+                break;
+            };
+            let name = self.name(id);
+            self.take(id);
+            victims.extend(name.map(|name| (name, why.unwrap_or(reason))));
+        }
         victims
     }
 
-    /// Evicts a share of the capacity, since the device has less than that.
-    pub(super) fn relieve(&mut self, divisor: u64) -> Vec<Victim> {
-        let mut victims = Vec::new();
-        let goal = (self.wanted.capacity() / divisor).max(1);
-        let before = self.free();
-        while self.free() < before + goal && self.evict_lower(Order::Unproven, &mut victims) {}
-        let freed = self.free() - before;
-        let missing = goal.saturating_sub(freed).min(self.wanted.capacity());
-        let extra = if missing == 0 { 0 } else { self.free() + missing };
-        self.reserved += extra;
-        self.balance();
-        self.evict_wanted(Evicted::NoSpace, &mut victims);
-        self.reserved -= extra;
-        self.balance();
-        for (_, _, why) in &mut victims {
-            *why = Evicted::NoSpace;
-        }
-        victims
+    fn take(&mut self, id: u32) -> Option<Entry> {
+        self.queues.unlink(&mut self.entries, id);
+        let entry = self.entries.remove(id)?;
+        self.pages -= u64::from(entry.slot.pages);
+        self.revisions.remove_block(entry.holding);
+        Some(entry)
     }
 
-    fn free(&self) -> u64 {
-        self.wanted.capacity().saturating_sub(self.wanted.weight())
+    pub(super) fn find(&self, name: Name) -> Option<u32> {
+        let (revision, number) = name.parts();
+        self.entries.find(self.revisions.find(revision)?, number)
     }
 
-    fn evict_lower(&mut self, up_to: Order, victims: &mut Vec<Victim>) -> bool {
-        let evicted = self
-            .lower
-            .first(up_to)
-            .and_then(|name| Some((name, self.remove(name)?)));
-        let Some((name, (slot, order))) = evicted else {
-            return false;
-        };
-        let why = match order {
-            Order::Former => Evicted::Former,
-            Order::Unproven | Order::Wanted => Evicted::Unproven,
-        };
-        victims.push((name, slot, why));
-        true
-    }
-
-    /// Lets the cache evict what is over the capacity, and takes what it evicted since.
-    fn evict_wanted(&mut self, why: Evicted, victims: &mut Vec<Victim>) {
-        if self.wanted.weight() > self.wanted.capacity() {
-            self.wanted.set_capacity(self.wanted.capacity());
-        }
-        for (name, slot) in self.sink.0.lock().drain(..) {
-            self.pages -= u64::from(slot.pages);
-            victims.push((name, slot, why));
-        }
-    }
-
-    fn balance(&mut self) {
-        let weight = self.reserved + self.lower.weight();
-        if let Some(mut ballast) = self.wanted.peek_mut(&BALLAST) {
-            ballast.pages = u32::try_from(weight).unwrap_or(u32::MAX);
-        }
+    pub(super) fn name(&self, id: u32) -> Option<Name> {
+        let entry = self.entries.get(id)?;
+        Some(Name::of(self.revisions.holding(entry.holding)?.hash, entry.number))
     }
 }
 
-impl fmt::Debug for Ranks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ranks")
-            .field("files", &self.files())
-            .field("weight", &self.wanted.weight())
-            .field("reserved", &self.reserved)
-            .finish_non_exhaustive()
+fn rank(order: Order, uses: u8) -> Rank {
+    match order {
+        Order::Former => Rank::Former,
+        Order::Unproven => Rank::Unproven,
+        Order::Wanted if uses > 0 => Rank::Proven,
+        Order::Wanted => Rank::Fresh,
+        Order::Graced { .. } => Rank::Graced,
     }
 }

@@ -4,29 +4,47 @@ use std::collections::HashMap;
 
 use proptest::prelude::*;
 
+use super::queues::{Load, Rank};
+use super::slab::Place;
 use super::*;
-use crate::object::{AuthorityId, BlockSize, ObjectKey, Revision, RouteName, StrongETag};
+use crate::object::{AuthorityId, BlockIndex, BlockSize, ObjectKey, Revision, RouteName, StrongETag};
+use crate::tier::disk::stats::Evicted;
 
 const CAPACITY: u64 = 64 * PAGE;
+const FILES: u64 = 24;
+
+pub(super) fn index(capacity: u64, files: u64, routes: &[RouteTerms]) -> Arc<Index> {
+    index_at(capacity, files, routes, Arc::new(|| Duration::ZERO))
+}
+
+fn index_at(capacity: u64, files: u64, routes: &[RouteTerms], now: Monotonic) -> Arc<Index> {
+    let terms = Terms {
+        capacity,
+        files,
+        block_size: PAGE,
+        routes,
+    };
+    Arc::new(Index::new(terms, Arc::default(), now))
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
-    Reserve(u8, u8, u64, bool),
+    Reserve(u64, u64, u64, bool),
     Publish(usize),
     GiveUp(usize),
-    Found(u8, u8, u64),
-    Gone(u8, u8),
-    Record(u8, u64),
-    Rank(u8, u8),
-    Proven(u8),
-    Touch(u8, u8),
-    Forget(u8),
+    Found(u64, u64, u64),
+    Gone(u64, u64),
+    Record(u64, u64),
+    Rank(u64, u8),
+    Proven(u64),
+    Touch(u64, u64),
+    Forget(u64),
     Relieve,
     Complete,
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let (rev, number, size) = (0..5u8, 0..6u8, 1..6 * PAGE);
+    let (rev, number, size) = (0..5u64, 0..6u64, 1..6 * PAGE);
     prop_oneof![
         6 => (rev.clone(), number.clone(), size.clone(), any::<bool>()).prop_map(|(r, n, s, p)| Op::Reserve(r, n, s, p)),
         6 => any::<usize>().prop_map(Op::Publish),
@@ -34,7 +52,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (rev.clone(), number.clone(), size.clone()).prop_map(|(r, n, s)| Op::Found(r, n, s)),
         1 => (rev.clone(), number.clone()).prop_map(|(r, n)| Op::Gone(r, n)),
         1 => (rev.clone(), size).prop_map(|(r, s)| Op::Record(r, s)),
-        2 => (rev.clone(), 0..3u8).prop_map(|(r, o)| Op::Rank(r, o)),
+        2 => (rev.clone(), 0..4u8).prop_map(|(r, o)| Op::Rank(r, o)),
         1 => rev.clone().prop_map(Op::Proven),
         2 => (rev.clone(), number).prop_map(|(r, n)| Op::Touch(r, n)),
         1 => rev.prop_map(Op::Forget),
@@ -43,7 +61,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn revision(n: u8) -> Revision {
+fn revision(n: u64) -> Revision {
     let authority = AuthorityId::new(["s3"]);
     Revision {
         key: ObjectKey::new(&RouteName::new("r"), &authority, None, &n.to_string(), None),
@@ -51,12 +69,50 @@ fn revision(n: u8) -> Revision {
     }
 }
 
-fn hash(n: u8) -> RevisionHash {
+pub(super) fn hash(n: u64) -> RevisionHash {
     RevisionHash::of(&revision(n), BlockSize::DEFAULT)
 }
 
-fn block(n: u8, number: u8) -> Name {
-    Name::block(hash(n), BlockIndex::new(number.into())).unwrap()
+pub(super) fn block(n: u64, number: u64) -> Name {
+    Name::block(hash(n), BlockIndex::new(number)).unwrap()
+}
+
+fn route(n: u64) -> RouteId {
+    RouteId::nth(u16::try_from(n % 3).unwrap())
+}
+
+fn terms(name: &str, pages: Option<u64>) -> RouteTerms {
+    RouteTerms {
+        name: RouteName::new(name),
+        grace: Duration::ZERO,
+        quota: pages.map(|pages| pages * PAGE),
+    }
+}
+
+impl Ranks {
+    /// Queues and sums agree with the entries.
+    fn check(&self) {
+        let ranks = [Rank::Former, Rank::Unproven, Rank::Fresh, Rank::Proven, Rank::Graced];
+        let loads = ranks.map(|rank| self.queues.load(rank, None));
+        let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
+        assert_eq!(sum(|load| load.files), u64::try_from(self.files()).unwrap());
+        assert_eq!(sum(|load| load.pages) + self.reserved.pages, self.pages());
+        let mut held = 0;
+        for id in 0.. {
+            match self.entries.slot(id) {
+                Place::Beyond => break,
+                Place::Free => {}
+                Place::Held(entry) => {
+                    let of = self.revisions.holding(entry.holding).unwrap();
+                    let dear = matches!(entry.rank, Rank::Fresh | Rank::Proven);
+                    assert_eq!(dear, of.order == Order::Wanted, "{entry:?} {of:?}");
+                    assert_eq!(entry.route, of.route);
+                    held += 1;
+                }
+            }
+        }
+        assert_eq!(held, self.files());
+    }
 }
 
 /// An index and what is on its imagined disk, in pages.
@@ -64,22 +120,29 @@ struct Model {
     index: Arc<Index>,
     files: HashMap<Name, u64>,
     fills: Vec<(Name, u64, Reservation)>,
+    seconds: Arc<AtomicU64>,
 }
 
 impl Model {
     fn new() -> Self {
+        let seconds = Arc::new(AtomicU64::new(0));
+        let clock = Arc::clone(&seconds);
+        let now = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+        let routes = [terms("a", Some(20)), terms("b", None)];
         Self {
-            index: Arc::new(Index::new(CAPACITY, PAGE, Arc::default())),
+            index: index_at(CAPACITY, FILES, &routes, now),
+            seconds,
             files: HashMap::new(),
             fills: Vec::new(),
         }
     }
 
     fn apply(&mut self, op: Op, now: Duration) {
+        self.seconds.store(now.as_secs(), Ordering::Relaxed);
         match op {
             Op::Reserve(r, n, size, pinned) => {
                 let claim = if pinned { Claim::Pinned } else { Claim::Current };
-                if let Ok(space) = self.index.reserve(block(r, n), hash(r), size, claim) {
+                if let Ok(space) = self.index.reserve(block(r, n), route(r), size, claim) {
                     self.fills.push((block(r, n), size.div_ceil(PAGE), space));
                 }
             }
@@ -104,14 +167,16 @@ impl Model {
             }
             Op::Record(r, size) => {
                 let name = Name::record(revision(r).key.hash());
-                self.index.record(name, size);
+                self.index.record(name, size, route(r));
                 self.files.insert(name, size.div_ceil(PAGE));
             }
             Op::Rank(r, o) => {
-                let orders = [Order::Former, Order::Unproven, Order::Wanted];
-                self.index.rank(hash(r), orders[usize::from(o)]);
+                let until = u32::try_from(now.as_secs()).unwrap() + 20;
+                let graced = Order::Graced { until };
+                let orders = [Order::Former, Order::Unproven, Order::Wanted, graced];
+                self.index.rank(hash(r), orders[usize::from(o)], route(r));
             }
-            Op::Proven(r) => self.index.proven(hash(r)),
+            Op::Proven(r) => self.index.proven(hash(r), route(r)),
             Op::Touch(r, n) => self.index.touch(block(r, n), now),
             Op::Forget(r) => {
                 self.index.forget(hash(r));
@@ -146,7 +211,9 @@ impl Model {
         assert_eq!(bytes, (self.files.values().sum::<u64>() + reserved) * PAGE);
         assert_eq!(files, u64::try_from(self.files.len()).unwrap());
         assert!(bytes <= capacity, "{bytes} of {capacity}");
+        assert!(files + u64::try_from(self.fills.len()).unwrap() <= FILES);
         assert!(self.files.keys().all(|name| self.index.contains(*name)));
+        self.index.state.lock().ranks.check();
     }
 }
 
@@ -166,6 +233,31 @@ proptest! {
     }
 }
 
+/// Stores a block of one page at that second.
+fn store(index: &Arc<Index>, name: Name, route: RouteId, second: u64) {
+    let space = index.reserve(name, route, PAGE, Claim::Current).unwrap();
+    assert!(space.publish(Duration::from_secs(second)));
+}
+
+#[test]
+fn files_are_limited_besides_bytes() {
+    let index = index(CAPACITY, 8, &[]);
+    (0..20).for_each(|n| store(&index, block(n, 0), RouteId::UNKNOWN, 0));
+    assert_eq!(index.usage(), (8 * PAGE, 8, CAPACITY));
+    assert!((12..20).all(|n| index.contains(block(n, 0))));
+}
+
+#[test]
+fn what_a_download_is_about_to_read_stays() {
+    let index = index(CAPACITY, 8, &[]);
+    (0..8).for_each(|n| store(&index, block(n / 4, n % 4), RouteId::UNKNOWN, 1));
+    // It comes from the disk, and has not come further than its first block.
+    index.touch(block(0, 0), Duration::from_secs(60));
+    (0..4).for_each(|n| store(&index, block(2, n), RouteId::UNKNOWN, 60));
+    assert!((0..4).all(|n| index.contains(block(0, n))));
+    assert!((0..4).all(|n| !index.contains(block(1, n))));
+}
+
 #[test]
 fn batches_cover_all_numbers_once() {
     for highest in [0, 1, 254, 255, 256, 257, 1000] {
@@ -173,4 +265,53 @@ fn batches_cover_all_numbers_once() {
         assert_eq!(numbers, (0..=u64::from(highest)).collect::<Vec<_>>());
     }
     assert_eq!(whole::batches(None).count(), 0);
+}
+
+/// What 128,000 blocks cost, each of `per` bytes at most. Allocations are counted as they are made, by capacity.
+#[test]
+fn memory_is_bounded() {
+    const BLOCKS: u64 = 128_000;
+    let check = |name: &str, revisions: u64, most: u64| {
+        let index = index(BLOCKS * PAGE, BLOCKS, &[]);
+        for n in 0..BLOCKS {
+            assert!(index.found(block(n % revisions, n / revisions), PAGE));
+        }
+        assert_eq!(index.usage().1, BLOCKS);
+        let bytes = index.memory();
+        println!("{name}: {bytes} bytes, {} per block", bytes / BLOCKS);
+        assert!(bytes <= most * BLOCKS, "{name}");
+    };
+    check("128,000 blocks of one revision", 1, 64);
+    check("128,000 revisions with a block each", BLOCKS, 128);
+}
+
+#[test]
+fn routes_beyond_their_quota_go_first() {
+    let index = index(CAPACITY, CAPACITY, &[terms("greedy", Some(16)), terms("other", None)]);
+    let route = |name: &str| index.routes.named(name);
+    let (greedy, other) = (route("greedy"), route("other"));
+    assert!(greedy != other && greedy != RouteId::UNKNOWN && route("gone") == RouteId::UNKNOWN);
+    let held = |from: u64| (from..from + 1000).filter(|n| index.contains(block(*n, 0))).count();
+    // Where nobody else needs space, it may have all of it.
+    (0..40).for_each(|n| store(&index, block(n, 0), greedy, 0));
+    (1000..1024).for_each(|n| store(&index, block(n, 0), other, 0));
+    assert_eq!((held(0), held(1000)), (40, 24));
+    // Popular or not, it goes back to its quota before others lose anything.
+    (0..40).for_each(|n| index.touch(block(n, 0), Duration::from_secs(60)));
+    (1024..1048).for_each(|n| store(&index, block(n, 0), other, 60));
+    assert_eq!((held(0), held(1000)), (16, 48));
+    // From now on it pushes out itself.
+    (100..120).for_each(|n| store(&index, block(n, 0), greedy, 60));
+    assert_eq!((held(0), held(1000)), (16, 48));
+    assert_eq!(
+        index
+            .counters
+            .evicted
+            .read()
+            .iter()
+            .find(|(why, _)| *why == Evicted::Quota)
+            .unwrap()
+            .1,
+        44
+    );
 }

@@ -9,35 +9,41 @@ use crate::tier::disk::stats::Evicted;
 
 use super::ranks::Victim;
 use super::revisions::Holding;
-use super::{BATCH, Index, Name, Order, RevisionHash};
+use super::routes::RouteId;
+use super::{BATCH, Index, Name, Order, RevisionHash, seconds};
 
 impl Index {
     /// Ranks all blocks of a revision, those to come included.
-    pub(in crate::tier::disk) fn rank(&self, revision: RevisionHash, order: Order) {
-        self.rank_if(revision, order, |_| true);
+    pub(in crate::tier::disk) fn rank(&self, revision: RevisionHash, order: Order, route: RouteId) {
+        self.rank_if(revision, order, route, |_| true);
     }
 
-    fn rank_if(&self, revision: RevisionHash, order: Order, now: impl FnOnce(Order) -> bool) {
-        let changed = self.state.lock().revisions.set_order(revision, order, now);
+    fn rank_if(&self, revision: RevisionHash, order: Order, route: RouteId, now: impl FnOnce(Order) -> bool) {
+        let changed = self.state.lock().ranks.revisions.set_order(revision, order, route, now);
         for batch in batches(changed.map(|holding| holding.highest)) {
             let mut state = self.state.lock();
-            // Two who rank one revision at once agree on the last word.
-            let Some(Holding { order, .. }) = state.revisions.get(revision) else {
-                return;
-            };
-            for name in batch.filter_map(|n| Name::block(revision, BlockIndex::new(n))) {
-                if let Some((slot, _)) = state.ranks.remove(name) {
-                    state.ranks.insert(name, slot, order);
-                }
-            }
-            let victims = state.ranks.trim();
-            self.doom(state, victims);
+            batch
+                .filter_map(|n| Name::block(revision, BlockIndex::new(n)))
+                .for_each(|name| state.ranks.rank_again(name));
         }
     }
 
     /// The first use of a file that was found at start proves it and its siblings.
-    pub(in crate::tier::disk) fn proven(&self, revision: RevisionHash) {
-        self.rank_if(revision, Order::Wanted, |order| order == Order::Unproven);
+    pub(in crate::tier::disk) fn proven(&self, revision: RevisionHash, route: RouteId) {
+        self.rank_if(revision, Order::Wanted, route, |order| order == Order::Unproven);
+    }
+
+    /// Revisions whose grace is over are like other former ones from now on.
+    pub(super) fn expire(&self) {
+        let now = seconds((self.now)());
+        loop {
+            // A statement of its own: ranking takes the lock, too.
+            let expired = self.state.lock().ranks.revisions.expired(now);
+            let Some((revision, route)) = expired else { return };
+            // It may have been given another grace meanwhile.
+            let is_over = |order| matches!(order, Order::Graced { until } if until <= now);
+            self.rank_if(revision, Order::Former, route, is_over);
+        }
     }
 
     /// Removes all blocks of a revision and voids its fills; the names of the blocks.
@@ -47,9 +53,9 @@ impl Index {
         for batch in batches(holding.map(|holding| holding.highest)) {
             let mut state = self.state.lock();
             let batch = batch.filter_map(|n| Name::block(revision, BlockIndex::new(n)));
-            let removed = batch.filter_map(|name| Some((name, state.ranks.remove(name)?.0, Evicted::Forgotten)));
-            let victims: Vec<Victim> = removed.collect();
-            names.extend(victims.iter().map(|(name, _, _)| *name));
+            let removed = batch.filter(|name| state.ranks.remove(*name));
+            let victims: Vec<Victim> = removed.map(|name| (name, Evicted::Forgotten)).collect();
+            names.extend(victims.iter().map(|(name, _)| *name));
             self.doom(state, victims);
         }
         names
@@ -61,7 +67,7 @@ impl Index {
         if !self.is_complete() && state.forgotten.insert(revision) {
             self.doom_revision(&mut state, revision);
         }
-        state.revisions.forget(revision, epoch)
+        state.ranks.revisions.forget(revision, epoch)
     }
 }
 

@@ -90,6 +90,45 @@ async fn former_revisions_go_first() {
 }
 
 #[tokio::test]
+async fn revisions_within_their_grace_go_last() {
+    let mut bench = Bench::new(4 * WHOLE + 2 * index::PAGE);
+    bench.config.policy = Policy {
+        routes: vec![RouteTerms {
+            name: RouteName::new("r"),
+            grace: Duration::from_secs(900),
+            quota: None,
+        }],
+        clock: Clock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(300)),
+        ..Policy::default()
+    };
+    bench.reopen();
+    let (old, new) = (revision("/a", "1"), revision("/a", "2"));
+    let (other, more) = (revision("/b", "1"), revision("/c", "1"));
+    bench.store_all(&old, 2, Claim::Current).await;
+    bench.disk().learn(&old.key, learnt(&new, &[&old]));
+    bench.store_all(&other, 2, Claim::Current).await;
+    // It stopped being current at 0, so 600 of 900 seconds are left.
+    bench.seconds.store(599, Ordering::Relaxed);
+    bench.store_all(&more, 2, Claim::Current).await;
+    assert!(bench.held(&other, 2).await.is_empty());
+    assert_eq!(bench.held(&old, 2).await, [0, 1]);
+    // Space allowing: fills of current revisions take it when there is nothing else.
+    let fill = |n: u64| {
+        let index = BlockIndex::new(n);
+        bench.disk().fill(&more, &head(&more, 9 * BLOCK), index, Claim::Current)
+    };
+    let fills: Vec<_> = (2..5).map(|n| fill(n).unwrap()).collect();
+    assert_eq!(bench.held(&old, 2).await, [1]);
+    drop(fills);
+    until(|| bench.disk().stats().bytes <= WHOLE + 2 * index::PAGE).await;
+    bench.seconds.store(600, Ordering::Relaxed);
+    bench.store_all(&other, 4, Claim::Current).await;
+    assert!(bench.held(&old, 2).await.is_empty());
+    assert_eq!(bench.held(&other, 4).await, [0, 1, 2, 3]);
+    assert_eq!(bench.evicted(Evicted::Former), 1);
+}
+
+#[tokio::test]
 async fn a_revision_that_is_current_again_is_wanted_again() {
     let bench = Bench::new(4 * WHOLE + index::PAGE);
     let (a, b) = (revision("/a", "1"), revision("/a", "2"));

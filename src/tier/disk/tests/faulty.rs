@@ -7,6 +7,7 @@ use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use super::io::{File, Io};
+use super::room::Room;
 use super::*;
 
 /// A system call, as the rule sees it.
@@ -20,6 +21,7 @@ pub(super) enum Call {
     Publish,
     Remove,
     List,
+    Room,
 }
 
 /// What becomes of it.
@@ -57,6 +59,8 @@ type Rule = dyn FnMut(Call) -> Verdict + Send;
 pub(super) struct Faulty {
     root: Arc<Root>,
     rule: Arc<Mutex<Box<Rule>>>,
+    /// What is told of the volume instead of what is so.
+    pub(super) volume: Arc<Mutex<Option<Room>>>,
 }
 
 impl fmt::Debug for Faulty {
@@ -70,6 +74,7 @@ impl Faulty {
         Self {
             root: Arc::new(root),
             rule: Arc::new(Mutex::new(Box::new(|_| Verdict::Go))),
+            volume: Arc::default(),
         }
     }
 
@@ -147,6 +152,11 @@ impl Files for Faulty {
 
     fn size(&self, name: Name) -> Io<u64> {
         self.root.size(name)
+    }
+
+    fn room(&self) -> Io<Room> {
+        self.ask(Call::Room)?;
+        (*self.volume.lock()).map_or_else(|| self.root.room(), Ok)
     }
 
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()> {

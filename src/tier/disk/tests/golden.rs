@@ -1,9 +1,11 @@
 //! One file per version on disk, kept for ever: today's code reads them, or says that they are a miss.
 
+use super::format::{Popular, Popularity, Unreadable};
 use super::*;
 
 const BLOCK_1: &[u8] = include_bytes!("../golden/block-1.bin");
 const OBJECT_1: &[u8] = include_bytes!("../golden/object-1.bin");
+const POPULAR_1: &[u8] = include_bytes!("../golden/popular-1.bin");
 
 /// What the golden files are of.
 fn golden() -> (Revision, u64, Known) {
@@ -95,4 +97,37 @@ async fn this_version_is_what_is_written() {
     let object = std::fs::read(bench.root().join(Name::record(a.key.hash()).path())).unwrap();
     assert!(block == BLOCK_1, "the format of blocks changed without its version");
     assert!(object == OBJECT_1, "the format of records changed without its version");
+}
+
+fn golden_popularity() -> Popularity {
+    let (a, _, _) = golden();
+    let hash = RevisionHash::of(&a, BlockSize::new(BLOCK).unwrap());
+    let popular = |n, route, uses| Popular {
+        name: Name::block(hash, BlockIndex::new(n)).unwrap(),
+        route,
+        uses,
+    };
+    Popularity {
+        block_size: BLOCK,
+        routes: vec!["r".into(), "another".into()],
+        files: vec![popular(0, 0, 1), popular(77, 2, 3)],
+    }
+}
+
+#[test]
+fn what_was_popular_is_read_and_written_as_in_version_1() {
+    assert!(
+        golden_popularity().encode() == POPULAR_1,
+        "the format changed without its version"
+    );
+    assert_eq!(Popularity::decode(POPULAR_1), Ok(golden_popularity()));
+    let change = |at: usize| {
+        let mut bytes = POPULAR_1.to_vec();
+        bytes[at] ^= 2;
+        Popularity::decode(&bytes)
+    };
+    let version = POPULAR_1.len() - 12;
+    assert_eq!(change(version), Err(Unreadable::Foreign));
+    assert!((0..version).all(|at| change(at) == Err(Unreadable::Damaged)));
+    assert!((0..POPULAR_1.len()).all(|end| Popularity::decode(&POPULAR_1[..end]).is_err()));
 }

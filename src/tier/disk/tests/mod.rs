@@ -10,8 +10,10 @@ mod damage;
 mod faults;
 mod faulty;
 mod golden;
+mod popular;
 mod start;
 mod together;
+mod volume;
 mod walk;
 
 use std::path::{Path, PathBuf};
@@ -47,6 +49,7 @@ impl Bench {
             block_size: BlockSize::new(BLOCK).unwrap(),
             fill_budget: 8 << 20,
             read_budget: 8 << 20,
+            policy: Policy::default(),
         };
         let mut bench = Self {
             _dir: dir,

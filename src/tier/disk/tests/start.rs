@@ -104,3 +104,57 @@ async fn what_was_finished_is_written_at_the_end() {
         assert_eq!(bench.check(a, BLOCK, 0).await, Ok(()));
     }
 }
+
+#[tokio::test]
+async fn files_of_others_are_counted_and_impossible_ones_of_ours_go() {
+    let mut bench = Bench::new(64 << 20);
+    let a = revision("/a", "1");
+    bench.store(&a, 100, 0, Claim::Current).await.unwrap();
+    bench.disk = None;
+    let write = |path: &str, size: u64| {
+        let path = bench.root().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, "").unwrap();
+        let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+        file.set_len(size).unwrap();
+    };
+    let hex = "ab00000000000000000000000000000f";
+    let impossible = [
+        (format!("ab/{hex}-0"), 1 << 40),
+        (format!("ab/{hex}-1"), 31),
+        (format!("ab/{hex}.cur"), (128 << 10) + 1),
+    ];
+    impossible.iter().for_each(|(path, size)| write(path, *size));
+    let foreign = ["README", "ab/notes.txt", &format!("ab/{hex}")];
+    foreign.iter().for_each(|path| write(path, 7));
+    bench.reopen();
+    bench.walked().await;
+    assert_eq!((bench.disk().stats().foreign, bench.fault(Fault::Damaged)), (3, 3));
+    assert!(foreign.iter().all(|path| bench.root().join(path).exists()));
+    assert!(!impossible.iter().any(|(path, _)| bench.root().join(path).exists()));
+    assert_eq!((bench.disk().stats().files, bench.evicted(Evicted::Capacity)), (1, 0));
+    assert_eq!(bench.check(&a, 100, 0).await, Ok(()));
+}
+
+/// `cargo run --release --example restart` does the same with 128,000 and says how long it takes.
+#[tokio::test]
+async fn many_files_are_found_within_the_memory_that_is_promised() {
+    const FILES: u64 = 20_000;
+    let mut bench = Bench::new(1 << 30);
+    let a = revision("/a", "1");
+    bench.store(&a, 100, 0, Claim::Current).await.unwrap();
+    bench.disk = None;
+    for n in 1..FILES {
+        let name = RevisionHash::of(&revision("/b", &n.to_string()), bench.config.block_size);
+        let path = bench.root().join(Name::block(name, BlockIndex::new(0)).unwrap().path());
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, [0; 100]).unwrap();
+    }
+    bench.reopen();
+    assert_eq!(bench.check(&a, 100, 0).await, Ok(()));
+    bench.walked().await;
+    let stats = bench.disk().stats();
+    assert_eq!((stats.files, stats.bytes), (FILES, FILES * index::PAGE));
+    // Whole pieces of the slabs, and room for as many evictions as this disk has blocks, weigh more with so few files.
+    assert!(stats.index_bytes <= 160 * FILES, "{}", stats.index_bytes);
+}
