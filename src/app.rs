@@ -4,6 +4,7 @@
 mod disks;
 mod gates;
 mod health;
+pub mod inspect;
 mod tiers;
 
 use std::future::Future;

@@ -9,6 +9,7 @@ mod fields;
 mod freshness;
 mod id;
 mod meta;
+mod named;
 mod question;
 mod range;
 
@@ -18,6 +19,7 @@ pub use fields::{hop_by_hop, is_hop_by_hop, own_bytes_only};
 pub use freshness::{CacheControl, Freshness, StaleBar};
 pub use id::{AuthorityId, ObjectHash, ObjectKey, Revision, RouteName, TargetOrigin};
 pub use meta::{Current, Head, Parts, TakenFrom};
+pub use named::Named;
 pub use question::{Cause, Condition, Cut, Failure, Found, Heard, Lie, Method, PartNumber, Question, Target};
 pub(crate) use range::parse_digits;
 pub use range::{ByteRange, ContentRange, ObjectSize, RangeSpec};

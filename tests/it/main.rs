@@ -16,6 +16,7 @@ mod fallback;
 mod following;
 mod forward;
 mod grouping;
+mod inspect;
 mod keys;
 mod lies;
 mod memory;

@@ -15,6 +15,7 @@
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
+//! | `inspect` | reading all of it from outside |
 //! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
@@ -23,6 +24,7 @@ mod fill;
 mod format;
 mod health;
 mod index;
+mod inspect;
 mod io;
 mod name;
 mod object;
@@ -53,6 +55,7 @@ use rustix::fd::OwnedFd;
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey, Revision};
 use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
+pub use inspect::{Damage, Depth, Seen, SeenBlock, SeenFile, SeenObject, Survey};
 use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};

@@ -93,7 +93,8 @@ impl OpenBlock {
     }
 }
 
-fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(Geometry, Footer), NotOpen> {
+/// The footer of a block, whose checksum matched; nothing else of it is compared yet.
+pub(super) fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(Geometry, Footer), NotOpen> {
     let read = |from: u64, length: u64| {
         let mut bytes = vec![0; narrow(length)];
         let read = files.read(file, &mut bytes, from).map_err(NotOpen::Errno)?;

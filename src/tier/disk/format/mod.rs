@@ -23,6 +23,17 @@ pub(super) enum Unreadable {
     Foreign,
 }
 
+/// Whether a file that ends so was written in another version of one of the formats, as far as that can be told.
+pub(super) fn is_of_another_version(end: &[u8]) -> bool {
+    let version = end.split_last_chunk::<8>().and_then(|(before, magic)| {
+        let ours = [(block::MAGIC, block::VERSION), (object::MAGIC, object::VERSION)];
+        let (_, here) = ours.into_iter().find(|(known, _)| *known == magic)?;
+        let (_, there) = before.split_last_chunk::<4>()?;
+        Some((here, u32::from_le_bytes(*there)))
+    });
+    version.is_some_and(|(here, there)| here != there)
+}
+
 /// CRC-64/NVME, the one that S3 combines to full-object checksums.
 pub(super) fn checksum(bytes: &[u8]) -> u64 {
     crc_fast::crc64_nvme(bytes)
