@@ -45,5 +45,6 @@ fn snapshot(disk: &Disk) -> DiskSnapshot {
         capacity: stats.capacity,
         evictions: stats.evicted.iter().map(|(why, n)| (why.label(), *n)).collect(),
         faults: stats.faults.iter().map(|(kind, n)| (kind.label(), *n)).collect(),
+        verified: stats.verified.iter().map(|(what, n)| (what.label(), *n)).collect(),
     }
 }

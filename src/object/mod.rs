@@ -4,6 +4,7 @@
 //! Never: I/O, clocks, randomness. All arithmetic on offsets lives here, checked.
 
 mod block;
+mod checksum;
 mod etag;
 mod fields;
 mod freshness;
@@ -14,6 +15,7 @@ mod question;
 mod range;
 
 pub use block::{BlockIndex, BlockSize, BlockSpan};
+pub use checksum::{SumKind, WholeSum};
 pub use etag::{ETag, StrongETag};
 pub use fields::{hop_by_hop, is_hop_by_hop, own_bytes_only};
 pub use freshness::{CacheControl, Freshness, StaleBar};

@@ -17,6 +17,7 @@ mod following;
 mod forward;
 mod grouping;
 mod inspect;
+mod integrity;
 mod keys;
 mod lies;
 mod memory;

@@ -18,6 +18,7 @@ use crate::tier::store::{Claim, Fill, GaveUp, Tail};
 use super::budget::Budget;
 use super::format::{Sums, footer_of, sealed_len, wide};
 use super::index::Reservation;
+use super::integrity::Candidate;
 use super::io::File;
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
@@ -29,6 +30,8 @@ use super::writer::Job;
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) name: Name,
+    /// The revision, which this block may complete.
+    pub(super) candidate: Candidate,
     /// The bytes of the block, as positions of the object.
     pub(super) range: ByteRange,
     pub(super) footer: Vec<u8>,
@@ -117,8 +120,13 @@ impl Shared {
         let size = sealed_len(range.len(), &footer);
         let reservation = self.index.reserve(name, hash, size, claim)?;
         self.live.fetch_add(1, Ordering::Relaxed);
+        let candidate = Candidate {
+            revision: revision.clone(),
+            size: head.size(),
+        };
         let filling = Filling {
             name,
+            candidate,
             range,
             footer,
             tmp: self.next_tmp(),

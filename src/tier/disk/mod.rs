@@ -15,6 +15,7 @@
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
+//! | `integrity` | comparing what is complete with the authority's checksum |
 //! | `inspect` | reading all of it from outside |
 //! | `shared`, `threads` | putting the parts together |
 
@@ -25,6 +26,7 @@ mod format;
 mod health;
 mod index;
 mod inspect;
+mod integrity;
 mod io;
 mod name;
 mod object;
@@ -60,7 +62,7 @@ use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
 use shared::Shared;
-pub use stats::{Degraded, Evicted, Fault, FillEnd, Label, Stats, Usable};
+pub use stats::{Degraded, Evicted, Fault, FillEnd, Label, Stats, Usable, Verified};
 use threads::Threads;
 
 /// A clock that only goes forward, since any start.
@@ -116,6 +118,8 @@ impl Disk {
         let shared = Arc::clone(&self.shared);
         self.threads.start("disk-evict", move || shared.unlink_doomed())?;
         let shared = Arc::clone(&self.shared);
+        self.threads.start("disk-compare", move || shared.compare_complete())?;
+        let shared = Arc::clone(&self.shared);
         self.threads.start("disk-walk", move || shared.walk())
     }
 
@@ -133,6 +137,7 @@ impl Disk {
             fills: shared.counters.fills.read(),
             evicted: shared.counters.evicted.read(),
             faults: shared.counters.faults.read(),
+            verified: shared.counters.verified.read(),
             reads_waited: shared.counters.waited.load(Ordering::Relaxed),
         }
     }
@@ -197,6 +202,7 @@ impl Drop for Disk {
     fn drop(&mut self) {
         self.shared.jobs.close();
         self.shared.index.close();
+        self.shared.integrity.close();
         if self.threads.join() {
             // What the writers evicted after the evicting thread had ended.
             self.shared.unlink_doomed();

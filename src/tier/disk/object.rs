@@ -12,7 +12,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
 
-use crate::object::{BlockSize, Current, ObjectHash, ObjectKey, Revision, StrongETag};
+use crate::object::{BlockSize, Current, Head, ObjectHash, ObjectKey, Revision, StrongETag};
 use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
@@ -163,6 +163,20 @@ impl Shared {
             Err(()) => self.fault(Fault::Slow),
         }
         self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
+        let of = |head: &Head| Revision {
+            key: key.clone(),
+            tag: head.tag().clone(),
+        };
+        self.names_checksum(of, &record.known);
+    }
+
+    /// What is known, from where it may block.
+    pub(super) fn known_now(&self, key: &ObjectKey) -> Known {
+        let record = self.objects.peek(key);
+        let known = record.map(|record| record.known.clone());
+        known
+            .or_else(|| self.load_record(key).map(|record| record.known))
+            .unwrap_or_default()
     }
 
     /// Drops the head of a revision that was contradicted. That it is current stands, if that is at hand; else nothing

@@ -15,6 +15,7 @@ use super::blocking::Blocking;
 use super::budget::Budget;
 use super::health::Health;
 use super::index::{Doomed, Index};
+use super::integrity::Integrity;
 use super::io::Files;
 use super::name::{Name, RevisionHash};
 use super::object::Objects;
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) blocking: Blocking,
     pub(super) objects: Objects,
+    pub(super) integrity: Integrity,
     pub(super) jobs: Jobs,
     pub(super) budget: Arc<Budget>,
     pub(super) live: Arc<AtomicUsize>,
@@ -85,6 +87,7 @@ impl Shared {
             pool: Pool::new(config.read_budget),
             blocking: Blocking::new(),
             objects: Objects::new(),
+            integrity: Integrity::new(),
             jobs: Jobs::default(),
             budget: Arc::new(Budget::new(config.fill_budget)),
             live: Arc::default(),

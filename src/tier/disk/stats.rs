@@ -52,6 +52,17 @@ pub enum Evicted {
     Forgotten,
 }
 
+/// What came of comparing a complete revision with the checksum that its authority names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verified {
+    /// They are the same.
+    Sound,
+    /// They differ; the revision was dropped.
+    Mismatch,
+    /// The device failed, or the end came first.
+    Unread,
+}
+
 /// How a fill ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FillEnd {
@@ -83,6 +94,18 @@ impl Label for Fault {
             Self::OpenFiles => "open-files",
             Self::Slow => "slow",
             Self::Other => "other",
+        }
+    }
+}
+
+impl Label for Verified {
+    const ALL: &'static [Self] = &[Self::Sound, Self::Mismatch, Self::Unread];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Mismatch => "mismatch",
+            Self::Unread => "unread",
         }
     }
 }
@@ -178,6 +201,7 @@ pub(super) struct Counters {
     pub(super) faults: Tally<Fault>,
     pub(super) evicted: Tally<Evicted>,
     pub(super) fills: Tally<FillEnd>,
+    pub(super) verified: Tally<Verified>,
     pub(super) begun: AtomicU64,
     pub(super) waited: AtomicU64,
 }
@@ -203,6 +227,8 @@ pub struct Stats {
     pub evicted: Vec<(Evicted, u64)>,
     /// Faults, by kind.
     pub faults: Vec<(Fault, u64)>,
+    /// Comparisons with the authority's checksums, by what came of them.
+    pub verified: Vec<(Verified, u64)>,
     /// Reads that were not served from the page cache inline, and went to a blocking thread.
     pub reads_waited: u64,
 }

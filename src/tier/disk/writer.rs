@@ -208,6 +208,7 @@ impl Shared {
         if filling.end(FillEnd::Published) {
             self.counters.fills.count(FillEnd::Published);
         }
+        self.completes(filling);
         Ok(())
     }
 

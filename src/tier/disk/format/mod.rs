@@ -6,11 +6,13 @@
 mod block;
 mod head;
 mod object;
+mod summing;
 mod sums;
 mod wire;
 
 pub(super) use block::{Footer, GRANULE, Geometry, footer_of, seal, sealed_len};
 pub(super) use object::Record;
+pub(super) use summing::Summing;
 pub(super) use sums::Sums;
 pub(super) use wire::{narrow, wide};
 

@@ -10,6 +10,7 @@ mod damage;
 mod faults;
 mod faulty;
 mod golden;
+mod integrity;
 mod start;
 mod together;
 mod walk;
