@@ -33,6 +33,7 @@ mod s3_identity;
 mod s3_parts;
 mod scattered;
 mod shutdown;
+mod sick;
 mod stage;
 mod support;
 mod tiers;

@@ -104,9 +104,6 @@ impl Shared {
         claim: Claim,
     ) -> Result<DiskFill, GaveUp> {
         let now = (self.now)();
-        if self.health.is_sick(now) {
-            return Err(GaveUp::Fault);
-        }
         if self.health.is_full(now) {
             return Err(GaveUp::NoSpace);
         }
@@ -119,6 +116,10 @@ impl Shared {
         let footer = footer_of(revision, head, self.block_size, index).ok_or(GaveUp::HeadTooLarge)?;
         let size = sealed_len(range.len(), &footer);
         let reservation = self.index.reserve(name, hash, size, claim)?;
+        // Asked last: what a sick device is tried with ought to reach it.
+        if !self.health.may_write(now) {
+            return Err(GaveUp::Fault);
+        }
         self.live.fetch_add(1, Ordering::Relaxed);
         let candidate = Candidate {
             revision: revision.clone(),

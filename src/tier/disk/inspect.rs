@@ -13,7 +13,7 @@ use crate::object::{BlockIndex, BlockSize, Head, ObjectHash};
 use crate::tier::store::Known;
 
 use super::format::{Footer, GRANULE, Geometry, Record, is_of_another_version, narrow, wide};
-use super::io::{self, File, Files, Io, Root};
+use super::io::{self, File, Files, Io, PLANTED, Root};
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, read_footer};
 use super::read::Granules;
@@ -95,6 +95,8 @@ pub enum Damage {
     Data(Range<u64>),
     /// It is sound, but not what its name says.
     Name,
+    /// It is a link, or no file: nothing that was put there by Pinstripe.
+    Planted,
     /// The system cannot read it.
     Errno(Errno),
 }
@@ -133,6 +135,7 @@ impl Survey {
         let (file, bytes) = match self.files.open(name) {
             Ok(opened) => opened,
             Err(Errno::NOENT) => return None,
+            Err(PLANTED) => return Some(Seen::Damaged(seen_file(name, 0), Damage::Planted)),
             Err(errno) => return Some(Seen::Damaged(seen_file(name, 0), Damage::Errno(errno))),
         };
         let seen = match name.as_block() {
@@ -254,6 +257,7 @@ impl fmt::Display for Damage {
             Self::Ending => f.write_str("its end does not check"),
             Self::Data(range) => write!(f, "bytes {}-{} do not check", range.start, range.end.saturating_sub(1)),
             Self::Name => f.write_str("it is not what its name says"),
+            Self::Planted => f.write_str("it is a link or no file"),
             Self::Errno(errno) => write!(f, "it cannot be read: {errno}"),
         }
     }

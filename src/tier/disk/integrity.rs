@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use quick_cache::sync::Cache;
+use rustix::io::Errno;
 
 use crate::object::{BlockIndex, Head, ObjectSize, Revision, WholeSum};
 use crate::tier::store::Known;
 
 use super::fill::Filling;
 use super::format::Summing;
+use super::io::PLANTED;
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, OpenBlock};
 use super::read::Granules;
 use super::shared::Shared;
-use super::stats::{Fault, Verified};
+use super::stats::{Degraded, Fault, Usable, Verified};
 
 /// How many revisions may wait. One more is looked at when its next block comes.
 const MOST_WAITING: usize = 1024;
@@ -265,7 +267,7 @@ impl Shared {
     fn rest_since(&self, started: Duration) -> Result<(), Stopped> {
         let now = (self.now)();
         let used = now.saturating_sub(started);
-        if self.integrity.pause(used) && !self.health.is_sick(now) {
+        if self.integrity.pause(used) && self.health.usable(now) != Usable::Degraded(Degraded::Failing) {
             Ok(())
         } else {
             Err(Stopped::Left)
@@ -276,7 +278,7 @@ impl Shared {
         let (hash, index) = (RevisionHash::of(revision, self.block_size), BlockIndex::new(number));
         let name = Name::block(hash, index).ok_or(Stopped::Hole(number))?;
         OpenBlock::open(&*self.files, name, revision, self.block_size, index).map_err(|why| match why {
-            NotOpen::Errno(rustix::io::Errno::NOENT) => {
+            NotOpen::Errno(Errno::NOENT | PLANTED) => {
                 self.reconcile(name);
                 Stopped::Hole(number)
             }

@@ -91,6 +91,11 @@ impl Name {
         self.to_string().chars().take(2).collect()
     }
 
+    /// The name of the file in its directory.
+    pub(super) fn file(self) -> String {
+        self.to_string()
+    }
+
     /// The path below the root.
     pub(super) fn path(self) -> String {
         let name = self.to_string();

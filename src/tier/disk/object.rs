@@ -16,8 +16,9 @@ use crate::object::{BlockSize, Current, Head, ObjectHash, ObjectKey, Revision, S
 use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
+use super::health::Side;
 use super::index::Order;
-use super::io::Io;
+use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
 use super::stats::Fault;
@@ -79,6 +80,12 @@ impl Objects {
         }
         dirty.records.insert(object, Arc::clone(record));
         Ok(!queued)
+    }
+
+    /// Whether all records are written, or given up.
+    #[cfg(test)]
+    pub(super) fn are_written(&self) -> bool {
+        self.dirty.lock().records.is_empty()
     }
 
     fn learnt(&self) -> u64 {
@@ -160,7 +167,9 @@ impl Shared {
                 self.jobs.push(Job::Record(key.hash()));
             }
             Ok(false) => {}
-            Err(()) => self.fault(Fault::Slow),
+            Err(()) => {
+                self.fault_degrades(Side::Writes, Fault::Slow);
+            }
         }
         self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
         let of = |head: &Head| Revision {
@@ -238,7 +247,7 @@ impl Shared {
                     None
                 }
             },
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT | PLANTED) => {
                 self.reconcile(name);
                 None
             }

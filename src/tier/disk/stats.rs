@@ -9,6 +9,8 @@ use rustix::io::Errno;
 
 use crate::tier::store::GaveUp;
 
+use super::io::PLANTED;
+
 /// A closed set of labels.
 pub trait Label: Copy + PartialEq + fmt::Debug + 'static {
     /// All of them.
@@ -33,6 +35,8 @@ pub enum Fault {
     OpenFiles,
     /// A read took too long, or too many did.
     Slow,
+    /// The directory vanished, or what it is mounted from.
+    Gone,
     /// Anything else.
     Other,
 }
@@ -82,6 +86,7 @@ impl Label for Fault {
         Self::Denied,
         Self::OpenFiles,
         Self::Slow,
+        Self::Gone,
         Self::Other,
     ];
 
@@ -93,6 +98,7 @@ impl Label for Fault {
             Self::Denied => "denied",
             Self::OpenFiles => "open-files",
             Self::Slow => "slow",
+            Self::Gone => "gone",
             Self::Other => "other",
         }
     }
@@ -117,6 +123,8 @@ impl Fault {
             Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::NoSpace,
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Self::Denied,
             Errno::MFILE | Errno::NFILE => Self::OpenFiles,
+            Errno::NOENT | Errno::STALE | Errno::NODEV | Errno::NOTCONN => Self::Gone,
+            PLANTED => Self::Damaged,
             _ => Self::Other,
         }
     }
@@ -251,4 +259,7 @@ pub enum Degraded {
     /// Reads and fills are refused since the device kept failing.
     #[error("the device fails")]
     Failing,
+    /// Fills are refused since writing kept failing: it is mounted read-only, or the directory is gone.
+    #[error("nothing can be written")]
+    Unwritable,
 }

@@ -19,6 +19,8 @@ pub(super) enum Call {
     Write,
     Publish,
     Remove,
+    Discard,
+    Size,
     List,
 }
 
@@ -142,10 +144,12 @@ impl Files for Faulty {
     }
 
     fn discard(&self, tmp: &str) -> Io<()> {
+        self.ask(Call::Discard)?;
         self.root.discard(tmp)
     }
 
     fn size(&self, name: Name) -> Io<u64> {
+        self.ask(Call::Size)?;
         self.root.size(name)
     }
 

@@ -11,6 +11,8 @@ mod faults;
 mod faulty;
 mod golden;
 mod integrity;
+mod nth;
+mod planted;
 mod start;
 mod together;
 mod walk;
