@@ -24,6 +24,15 @@ pub(super) struct File(OwnedFd);
 /// What is there was put there by somebody else: a link, of either kind, or no file at all. It is never read, and goes.
 pub(super) const PLANTED: Errno = Errno::LOOP;
 
+#[cfg(test)]
+impl File {
+    /// The number of its descriptor.
+    pub(super) fn number(&self) -> i32 {
+        use rustix::fd::AsRawFd;
+        self.0.as_raw_fd()
+    }
+}
+
 /// The directory of files that are not published.
 pub(super) const TMP: &str = "tmp";
 

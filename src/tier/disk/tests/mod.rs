@@ -9,6 +9,7 @@ mod capacity;
 mod damage;
 mod faults;
 mod faulty;
+mod full;
 mod golden;
 mod integrity;
 mod nth;
