@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::StartError;
+use super::{StartError, Surroundings};
 use crate::config::{Config, TierName};
 use crate::metrics::{DiskSnapshot, Metrics};
 use crate::tier::disk::{Disk, DiskConfig, Label};
@@ -14,7 +14,7 @@ use crate::tier::disk::{Disk, DiskConfig, Label};
 pub(super) type Disks = HashMap<TierName, Arc<Disk>>;
 
 /// Opens every disk that a route uses. The budgets of memory are shared out evenly.
-pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Disks, StartError> {
+pub(super) fn open(config: &Config, surroundings: &Surroundings, metrics: &Metrics) -> Result<Disks, StartError> {
     let mut disks = Disks::new();
     let share = u64::try_from(config.disks().len()).unwrap_or(1).max(1);
     for tier in config.disks() {
@@ -26,7 +26,11 @@ pub(super) fn open(config: &Config, metrics: &Metrics) -> Result<Disks, StartErr
             read_budget: config.limits.read_buffers.bytes() / share,
         };
         let started = Instant::now();
-        let disk = Disk::open(&settings, Arc::new(move || started.elapsed()));
+        let now = Arc::new(move || started.elapsed());
+        let disk = match surroundings.slow_disks {
+            None => Disk::open(&settings, now),
+            Some(rate) => Disk::open_slowed(&settings, rate, now),
+        };
         let disk = Arc::new(disk.map_err(|error| StartError::Disk(tier.name.clone(), error))?);
         let watched = Arc::downgrade(&disk);
         metrics.watch_disk(tier.name.as_str(), move || {

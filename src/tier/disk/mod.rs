@@ -17,6 +17,7 @@
 //! | `health`, `stats` | how the device is doing |
 //! | `integrity` | comparing what is complete with the authority's checksum |
 //! | `inspect` | reading all of it from outside |
+//! | `slow` | a slow device, to measure with |
 //! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
@@ -37,6 +38,7 @@ mod read;
 mod recover;
 mod root;
 mod shared;
+mod slow;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -96,6 +98,13 @@ impl Disk {
     pub fn open(config: &DiskConfig, now: Monotonic) -> Result<Self, OpenError> {
         let (root, lock) = open_root(&config.path)?;
         Self::start(config, Arc::new(Root::new(root)), lock, now)
+    }
+
+    /// The same on a device that takes so many bytes a second: to measure what that does to downloads.
+    pub fn open_slowed(config: &DiskConfig, bytes_per_second: u64, now: Monotonic) -> Result<Self, OpenError> {
+        let (root, lock) = open_root(&config.path)?;
+        let files = slow::Slow::new(Root::new(root), bytes_per_second);
+        Self::start(config, Arc::new(files), lock, now)
     }
 
     fn start(config: &DiskConfig, files: Arc<dyn Files>, lock: OwnedFd, now: Monotonic) -> Result<Self, OpenError> {
