@@ -31,6 +31,8 @@ pub(super) enum Verdict {
     Fail(Errno),
     /// It does less than it was asked for.
     Short(usize),
+    /// It is done after others had so many turns.
+    Late(u64),
     /// It waits until the gate opens.
     Hang(Arc<Gate>),
 }
@@ -96,6 +98,10 @@ impl Faulty {
             Verdict::Go => Ok(usize::MAX),
             Verdict::Fail(errno) => Err(errno),
             Verdict::Short(length) => Ok(length),
+            Verdict::Late(turns) => {
+                (0..turns).for_each(|_| std::thread::yield_now());
+                Ok(usize::MAX)
+            }
             Verdict::Hang(gate) => {
                 gate.pass();
                 Ok(usize::MAX)
