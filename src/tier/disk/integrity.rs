@@ -4,12 +4,11 @@
 //! Owns: which revisions are complete and not yet compared, and the one thread that does. Never: delays a request; it
 //! works half of the time at most, and lets go as soon as the device is sick.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use quick_cache::sync::Cache;
 use rustix::io::Errno;
 
 use crate::object::{BlockIndex, Head, ObjectSize, Revision, WholeSum};
@@ -26,8 +25,8 @@ use super::stats::{Degraded, Fault, Usable, Verified};
 
 /// How many revisions may wait. One more is looked at when its next block comes.
 const MOST_WAITING: usize = 1024;
-/// How many revisions are remembered; others are compared again.
-const MOST_REMEMBERED: usize = 1 << 16;
+/// How many revisions are remembered; beyond, all are forgotten, and compared again when a block of theirs comes.
+const MOST_REMEMBERED: usize = 1 << 15;
 /// How much is read at once.
 const PIECE: u64 = 256 << 10;
 
@@ -53,7 +52,8 @@ enum Progress {
 pub(super) struct Integrity {
     waiting: Mutex<Waiting>,
     changed: Condvar,
-    remembered: Cache<RevisionHash, Progress>,
+    /// Grows with use: most disks hold few revisions.
+    remembered: Mutex<HashMap<RevisionHash, Progress>>,
 }
 
 #[derive(Default)]
@@ -75,8 +75,24 @@ impl Integrity {
         Self {
             waiting: Mutex::default(),
             changed: Condvar::new(),
-            remembered: Cache::new(MOST_REMEMBERED),
+            remembered: Mutex::default(),
         }
+    }
+
+    fn progress(&self, hash: RevisionHash) -> Option<Progress> {
+        self.remembered.lock().get(&hash).copied()
+    }
+
+    fn remember(&self, hash: RevisionHash, progress: Progress) {
+        let mut remembered = self.remembered.lock();
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        remembered.insert(hash, progress);
+    }
+
+    fn unremember(&self, hash: RevisionHash) {
+        self.remembered.lock().remove(&hash);
     }
 
     fn push(&self, hash: RevisionHash, candidate: Candidate) {
@@ -85,7 +101,7 @@ impl Integrity {
             waiting.candidates.push_back(candidate);
             self.changed.notify_one();
         } else {
-            self.remembered.remove(&hash);
+            self.unremember(hash);
         }
     }
 
@@ -124,7 +140,7 @@ impl Shared {
         let Some((hash, number)) = filling.name.as_block() else {
             return;
         };
-        match self.integrity.remembered.get(&hash) {
+        match self.integrity.progress(hash) {
             None => {}
             Some(Progress::Hole(at)) if at == u64::from(number) => {}
             Some(_) => return,
@@ -143,7 +159,7 @@ impl Shared {
         };
         let revision = revision(head);
         let hash = RevisionHash::of(&revision, self.block_size);
-        if self.integrity.remembered.get(&hash) == Some(Progress::Unnamed) {
+        if self.integrity.progress(hash) == Some(Progress::Unnamed) {
             let size = head.size();
             self.integrity.push(hash, Candidate { revision, size });
         }
@@ -153,7 +169,7 @@ impl Shared {
     pub(super) fn compare_complete(&self) {
         while let Some(candidate) = self.integrity.next() {
             let hash = RevisionHash::of(&candidate.revision, self.block_size);
-            let from = match self.integrity.remembered.get(&hash) {
+            let from = match self.integrity.progress(hash) {
                 Some(Progress::Done) => continue,
                 Some(Progress::Hole(at)) => at,
                 Some(Progress::Unnamed) | None => 0,
@@ -167,11 +183,11 @@ impl Shared {
             match stopped {
                 Ok(()) => {}
                 Err(Stopped::Left) => {
-                    self.integrity.remembered.remove(&hash);
+                    self.integrity.unremember(hash);
                     self.counters.verified.count(Verified::Unread);
                 }
                 Err(Stopped::Hole(number)) => {
-                    self.integrity.remembered.insert(hash, Progress::Hole(number));
+                    self.integrity.remember(hash, Progress::Hole(number));
                     // It may have come between the look and the note.
                     if self.has(hash, number) {
                         self.integrity.push(hash, candidate);
@@ -189,7 +205,7 @@ impl Shared {
     fn compare(&self, hash: RevisionHash, candidate: &Candidate) -> Result<(), Stopped> {
         let epoch = self.index.epoch();
         let Some(named) = self.sum_of(&candidate.revision)? else {
-            self.integrity.remembered.insert(hash, Progress::Unnamed);
+            self.integrity.remember(hash, Progress::Unnamed);
             return Ok(());
         };
         let found = self.sum_up(candidate, Summing::new(named.kind))?;
@@ -203,14 +219,14 @@ impl Shared {
             .verified
             .count(if same { Verified::Sound } else { Verified::Mismatch });
         if same {
-            self.integrity.remembered.insert(hash, Progress::Done);
+            self.integrity.remember(hash, Progress::Done);
             return Ok(());
         }
         let Revision { key, tag } = &candidate.revision;
         tracing::warn!(?key, ?tag, %named, %found, "a revision is not what its authority says; it was dropped");
         self.forget(&candidate.revision);
         // Fetched anew, it is compared anew.
-        self.integrity.remembered.remove(&hash);
+        self.integrity.unremember(hash);
         Ok(())
     }
 
