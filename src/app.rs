@@ -4,6 +4,7 @@
 mod disks;
 mod gates;
 mod health;
+pub mod inspect;
 mod tiers;
 
 use std::future::Future;
@@ -36,6 +37,8 @@ pub struct Surroundings {
     pub clock: Clock,
     /// Keys for S3 in place of the SDK's usual chain.
     pub s3_keys: Option<StaticKeys>,
+    /// Disks that take so many bytes a second, to measure what that does.
+    pub slow_disks: Option<u64>,
 }
 
 /// A sidecar that has bound its listeners.
@@ -86,6 +89,7 @@ impl Default for Surroundings {
         Self {
             clock: Clock::system(),
             s3_keys: None,
+            slow_disks: None,
         }
     }
 }
@@ -96,7 +100,7 @@ impl App {
         let metrics = Arc::new(Metrics::new(Registry::new())?);
         let tasks = TaskTracker::new();
         let me = me(config.instance.as_str(), &surroundings.clock);
-        let disks = disks::open(&config, &surroundings.clock, &metrics)?;
+        let disks = disks::open(&config, &surroundings, &metrics)?;
         let tiers = tiers::make(&config, &surroundings, &me).await?;
         let maker = Maker {
             config: &config,

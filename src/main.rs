@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pinstripe::app::inspect::{Inspection, Progress, inspect};
 use pinstripe::app::{App, Surroundings};
+use pinstripe::clock::Clock;
 use pinstripe::config::{self, Config, Faults};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
@@ -43,6 +45,25 @@ enum Command {
     },
     /// Print the JSON Schema of the configuration
     Schema,
+    /// Look at what the disk tiers hold, also while a sidecar uses them
+    Disk {
+        page: Page,
+        #[command(flatten)]
+        source: Source,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Page {
+    /// Check every byte
+    Verify,
+    /// Show objects with their revisions
+    List,
+    /// Sum up bytes by route
+    Usage,
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +95,7 @@ fn main() -> ExitCode {
         Command::Run { source } => run(&source.config, &cli.log_level),
         Command::Check { source } => check(&source.config),
         Command::Schema => schema(),
+        Command::Disk { page, source, json } => disk(page, &source.config, json),
     };
     outcome.map_or_else(|error| report(&error), |()| ExitCode::SUCCESS)
 }
@@ -146,6 +168,37 @@ fn check(file: &Path) -> anyhow::Result<()> {
 
 fn schema() -> anyhow::Result<()> {
     print(&format!("{:#}\n", config::schema()))
+}
+
+/// Looks at disks, and fails if anything is damaged.
+fn disk(page: Page, file: &Path, json: bool) -> anyhow::Result<()> {
+    let config = load(file)?;
+    let what = match page {
+        Page::Verify => Inspection::Verify,
+        Page::List => Inspection::List,
+        Page::Usage => Inspection::Usage,
+    };
+    let mut progress: Box<dyn FnMut(Progress<'_>)> = if io::stderr().is_terminal() {
+        Box::new(show)
+    } else {
+        Box::new(|_| {})
+    };
+    let inspected = inspect(&config, what, Clock::system().now(), &mut *progress)?;
+    print(if json { &inspected.json } else { &inspected.text })?;
+    if inspected.damaged {
+        anyhow::bail!("damaged files; they are never served, and go when they are read: nothing needs to be done");
+    }
+    Ok(())
+}
+
+/// One line on a terminal that is written over again and again, and goes in the end.
+fn show(progress: Progress<'_>) {
+    let Progress { tier, done, of } = progress;
+    if done >= of {
+        eprint!("\r\x1b[K");
+    } else if done % 64 == 1 {
+        eprint!("\r{tier}: {done} of {of} files\x1b[K");
+    }
 }
 
 /// As `print!`, but a reader that has seen enough is no reason to panic.

@@ -28,6 +28,7 @@ pub struct Metrics {
     tier_seconds: HistogramVec,
     discoveries: IntCounterVec,
     splices: IntCounterVec,
+    contradictions: IntCounterVec,
     fills: IntCounterVec,
     disk: DiskMetrics,
     /// Pinned requests that no tier could serve with a listed revision.
@@ -136,6 +137,11 @@ impl Metrics {
                 "Answers that contradict their question.",
                 &["kind"],
             )?,
+            contradictions: make.counters(
+                "revisions_contradicted_total",
+                "Revisions that were dropped since the authority's word on them changed.",
+                &["kind"],
+            )?,
             fills: make.counters("fills_total", "Blocks on their way into a store.", &["outcome"])?,
             disk: DiskMetrics::new(&make)?,
             pin_mismatches: make.counter("pin_mismatches_total", "Pins that were answered 412.")?,
@@ -189,6 +195,11 @@ impl Metrics {
     /// An answer was refused since it contradicts its question.
     pub fn splice_refused(&self, kind: &'static str) {
         self.splices.with_label_values(&[kind]).inc();
+    }
+
+    /// What is known of a revision was contradicted, and what is stored under its tag dropped.
+    pub fn contradicted(&self, kind: &'static str) {
+        self.contradictions.with_label_values(&[kind]).inc();
     }
 
     /// A fill ended.

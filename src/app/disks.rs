@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::StartError;
+use super::{StartError, Surroundings};
 use crate::clock::Clock;
 use crate::config::{self, Config, Route, Size, TierName};
 use crate::metrics::{DiskSnapshot, Metrics};
@@ -15,7 +15,7 @@ use crate::tier::disk::{Disk, DiskConfig, Label, Policy, RouteTerms};
 pub(super) type Disks = HashMap<TierName, Arc<Disk>>;
 
 /// Opens every disk that a route uses. The budgets of memory are shared out evenly.
-pub(super) fn open(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<Disks, StartError> {
+pub(super) fn open(config: &Config, surroundings: &Surroundings, metrics: &Metrics) -> Result<Disks, StartError> {
     let mut disks = Disks::new();
     let share = u64::try_from(config.disks().len()).unwrap_or(1).max(1);
     for tier in config.disks() {
@@ -25,10 +25,14 @@ pub(super) fn open(config: &Config, clock: &Clock, metrics: &Metrics) -> Result<
             block_size: tier.block_size,
             fill_budget: config.limits.fills.bytes() / share,
             read_budget: config.limits.read_buffers.bytes() / share,
-            policy: policy(config, tier, clock),
+            policy: policy(config, tier, &surroundings.clock),
         };
         let started = Instant::now();
-        let disk = Disk::open(&settings, Arc::new(move || started.elapsed()));
+        let now = Arc::new(move || started.elapsed());
+        let disk = match surroundings.slow_disks {
+            None => Disk::open(&settings, now),
+            Some(rate) => Disk::open_slowed(&settings, rate, now),
+        };
         let disk = Arc::new(disk.map_err(|error| StartError::Disk(tier.name.clone(), error))?);
         let watched = Arc::downgrade(&disk);
         metrics.watch_disk(tier.name.as_str(), move || {
@@ -67,5 +71,6 @@ fn snapshot(disk: &Disk) -> DiskSnapshot {
         complete: stats.index_complete,
         evictions: stats.evicted.iter().map(|(why, n)| (why.label(), *n)).collect(),
         faults: stats.faults.iter().map(|(kind, n)| (kind.label(), *n)).collect(),
+        verified: stats.verified.iter().map(|(what, n)| (what.label(), *n)).collect(),
     }
 }

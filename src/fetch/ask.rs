@@ -1,9 +1,11 @@
 //! One question to one tier: ordered, timed, admitted, learnt from.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
-use crate::object::{Cause, Condition, Heard, Lie, Question, Revision};
-use crate::plan::{Asked, Tier, Told, admit, learn, learn_parts};
+use crate::object::{Cause, Condition, Head, Heard, Lie, Question, Revision};
+use crate::plan::{Asked, Tier, Told, admit, learn, learn_parts, reuses_tag};
 use crate::request::Kind;
 use crate::tier::upstream::{Answer, Body};
 
@@ -14,7 +16,7 @@ impl Route {
     pub(super) async fn ask(&self, request: &Request, tier: Tier, asked: Asked) -> (Told, Body) {
         let ticket = self.currency.ticket();
         let answer = self.put(request, tier, &asked).await;
-        let heard = self.admitted(request, &asked, answer.heard).await;
+        let heard = self.admitted(request, tier, &asked, answer.heard).await;
         let body = if matches!(heard, Heard::Failed(_)) {
             Answer::bare(heard.clone()).body
         } else {
@@ -59,7 +61,7 @@ impl Route {
         answer
     }
 
-    async fn admitted(&self, request: &Request, asked: &Asked, heard: Heard) -> Heard {
+    async fn admitted(&self, request: &Request, tier: Tier, asked: &Asked, heard: Heard) -> Heard {
         let Some(tag) = heard.found().and_then(crate::object::Found::strong_tag) else {
             return self.refused(admit(asked, heard, |_| None));
         };
@@ -80,10 +82,18 @@ impl Route {
         let heard = admit(asked, heard, |_| known.as_ref().map(|head| head.size()));
         if matches!(&heard, Heard::Failed(failure) if failure.cause == Cause::Lie(Lie::Total)) {
             // One of the two lengths is wrong, and nobody can say which: none of those bytes can be trusted.
+            self.metrics.0.contradicted("length");
             self.store.forget(&revision);
             self.currency
                 .written(&*self.store, &request.key, self.clock.now())
                 .await;
+        }
+        let is_authority = tier == self.terms.authority();
+        let reused = |known: &Arc<Head>| reuses_tag(&heard, known, self.terms.http_authority);
+        if is_authority && known.as_ref().is_some_and(reused) {
+            // What comes now is as good as any; what is here may be of the time before.
+            self.metrics.0.contradicted("last-modified");
+            self.store.forget(&revision);
         }
         self.refused(heard)
     }

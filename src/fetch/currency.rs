@@ -107,6 +107,7 @@ async fn taught(
         Lesson::Unknown => Some(moved(known, Current::Unknown, None, now)),
         Lesson::Is(head) => {
             let head = with_known_parts(head, known.head.as_deref());
+            let head = with_known_digests(head, known.head.as_deref());
             Some(moved(known, Current::Is(head.tag().clone()), Some(head), now))
         }
         Lesson::Still(tag, found) => {
@@ -145,6 +146,14 @@ fn moved(known: Known, current: Current, head: Option<Arc<Head>>, now: SystemTim
         confirmed: now,
         head,
         former,
+    }
+}
+
+/// What was said of all bytes of a revision stays true when a piece of it comes.
+fn with_known_digests(head: Arc<Head>, known: Option<&Head>) -> Arc<Head> {
+    match known.filter(|known| head.lacks_digests_of(known)) {
+        Some(known) => Arc::new(Head::clone(&head).with_digests_of(known)),
+        None => head,
     }
 }
 

@@ -31,6 +31,8 @@ pub struct DiskSnapshot {
     pub evictions: Vec<(&'static str, u64)>,
     /// Faults by kind.
     pub faults: Vec<(&'static str, u64)>,
+    /// Comparisons of complete revisions with the authority's checksum, by outcome.
+    pub verified: Vec<(&'static str, u64)>,
 }
 
 pub(super) type AskDisk = Box<dyn Fn() -> DiskSnapshot + Send + Sync>;
@@ -45,6 +47,7 @@ pub(super) struct DiskMetrics {
     complete: IntGaugeVec,
     evictions: IntCounterVec,
     faults: IntCounterVec,
+    verified: IntCounterVec,
     /// Asked at every scrape; one scrape at a time.
     tiers: Mutex<Vec<(Arc<str>, AskDisk)>>,
 }
@@ -73,6 +76,11 @@ impl DiskMetrics {
                 "Faults of a disk tier, each a miss.",
                 &["tier", "kind"],
             )?,
+            verified: make.counters(
+                "disk_verifications_total",
+                "Complete revisions compared with the authority's checksum.",
+                &["tier", "outcome"],
+            )?,
             tiers: Mutex::new(Vec::new()),
         })
     }
@@ -98,6 +106,7 @@ impl DiskMetrics {
             set(&self.complete, seen.complete.into());
             catch_up(&self.evictions, tier, &seen.evictions);
             catch_up(&self.faults, tier, &seen.faults);
+            catch_up(&self.verified, tier, &seen.verified);
         }
     }
 }

@@ -142,6 +142,22 @@ impl Head {
         Self::restore(self.tag.clone(), self.size, merged, received, self.parts.clone())
     }
 
+    /// Whether a former head of the same revision names digests of all its bytes and this one does not: a 206 cannot.
+    pub fn lacks_digests_of(&self, former: &Self) -> bool {
+        let same = self.tag == former.tag && self.size == former.size && self.last_modified() == former.last_modified();
+        let named = |head: &Self| head.fields.keys().any(own_bytes_only);
+        same && named(former) && !named(self)
+    }
+
+    /// The head with the digests of that former one.
+    #[must_use]
+    pub fn with_digests_of(mut self, former: &Self) -> Self {
+        for (name, value) in former.fields.iter().filter(|(name, _)| own_bytes_only(name)) {
+            self.fields.append(name.clone(), value.clone());
+        }
+        self
+    }
+
     /// The age at an instant, to be told in the Age field.
     pub fn age(&self, now: SystemTime) -> Duration {
         let here = now.duration_since(self.received).unwrap_or_default();

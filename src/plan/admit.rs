@@ -4,7 +4,8 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::facts::Asked;
 use crate::object::{
-    ByteRange, CacheControl, Cause, Condition, Failure, Found, Heard, Lie, ObjectSize, RangeSpec, StrongETag, Target,
+    ByteRange, CacheControl, Cause, Condition, Failure, Found, Head, Heard, Lie, ObjectSize, RangeSpec, StrongETag,
+    Target,
 };
 
 /// The answer if it can be true; otherwise a failure that says how it lies.
@@ -63,6 +64,18 @@ fn misplaced(target: Target, held: ByteRange, total: Option<ObjectSize>) -> Opti
     }
 }
 
+/// Whether an answer of the authority names a strong tag that is known with another Last-Modified: it uses tags again, and
+/// what is stored under this one may be of other bytes. S3 makes its tags of the bytes, or anew for every write, so that
+/// there the same bytes were written twice.
+pub fn reuses_tag(heard: &Heard, known: &Head, http_authority: bool) -> bool {
+    let named = match heard {
+        Heard::Found(found, _) | Heard::Partial(found, _, _) => found.fields.get(header::LAST_MODIFIED),
+        _ => None,
+    };
+    let named = named.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
+    http_authority && matches!((named, known.last_modified()), (Some(named), Some(known)) if named != known)
+}
+
 /// Whether an answer's bytes may be kept as blocks: nothing forbids it, and it is the representation itself that came.
 ///
 /// `http_authority`: a content coding that an HTTP server applied although `identity` was asked for.
@@ -109,6 +122,32 @@ mod tests {
         let range = ByteRange::new(held.0, held.1).unwrap();
         let seen = misplaced(asked(target).target, range, total.map(ObjectSize::new));
         assert_eq!(seen, expected, "{target:?} {held:?}/{total:?}");
+    }
+
+    #[test]
+    fn a_tag_with_another_date_was_used_again_but_not_by_s3() {
+        const ONE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
+        const OTHER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+        let dated = |date: &str| HeaderMap::from_iter([(header::LAST_MODIFIED, date.parse().unwrap())]);
+        let check = |now: &HeaderMap, then: &HeaderMap, http: bool, expected: bool| {
+            let received = std::time::SystemTime::UNIX_EPOCH;
+            let (tag, size) = (StrongETag::parse(b"\"a\"").unwrap(), ObjectSize::new(9));
+            let known = Head::new(tag, size, then, received, crate::object::TakenFrom::Whole);
+            let found = Found {
+                status: StatusCode::OK,
+                fields: now.clone(),
+                received,
+            };
+            let heard = Heard::Found(found.clone(), Some(size));
+            assert_eq!(reuses_tag(&heard, &known, http), expected, "{now:?} {then:?}");
+            assert!(!reuses_tag(&Heard::NotModified(found), &known, http));
+        };
+        check(&dated(OTHER), &dated(ONE), true, true);
+        check(&dated(OTHER), &dated(ONE), false, false);
+        check(&dated(ONE), &dated(ONE), true, false);
+        check(&dated("soon"), &dated(ONE), true, false);
+        check(&HeaderMap::new(), &dated(ONE), true, false);
+        check(&dated(ONE), &HeaderMap::new(), true, false);
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use admit::{admit, storable};
+pub use admit::{admit, reuses_tag, storable};
 pub use detail::{Detail, Forward, Trace};
 pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
 pub use learn::{Lesson, head_of, learn, learn_parts};

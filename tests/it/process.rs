@@ -26,11 +26,19 @@ pub(crate) struct Process {
 impl Process {
     /// Starts with a configuration in which `{disk}` stands for a directory in `folder`.
     pub(crate) async fn start(folder: &Path, yaml: &str) -> Self {
+        Self::start_by(&[], folder, yaml).await
+    }
+
+    /// Starts by way of another program, whose arguments end in ours, and which becomes us.
+    pub(crate) async fn start_by(by: &[String], folder: &Path, yaml: &str) -> Self {
         let config = write(
             folder,
             &yaml.replace("{disk}", &folder.join("cache").display().to_string()),
         );
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pinstripe"))
+        let ours = env!("CARGO_BIN_EXE_pinstripe").to_owned();
+        let words = [by, &[ours]].concat();
+        let mut child = Command::new(&words[0])
+            .args(&words[1..])
             .args(["run", "--config"])
             .arg(config)
             .env_clear()

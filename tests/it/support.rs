@@ -41,6 +41,7 @@ impl Sidecar {
             Surroundings {
                 clock,
                 s3_keys: Some(keys),
+                ..Surroundings::default()
             },
         )
         .await

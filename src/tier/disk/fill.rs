@@ -18,6 +18,7 @@ use crate::tier::store::{Claim, Fill, GaveUp, Tail};
 use super::budget::Budget;
 use super::format::{Sums, footer_of, sealed_len, wide};
 use super::index::Reservation;
+use super::integrity::Candidate;
 use super::io::File;
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
@@ -29,6 +30,8 @@ use super::writer::Job;
 #[derive(Debug)]
 pub(super) struct Filling {
     pub(super) name: Name,
+    /// The revision, which this block may complete.
+    pub(super) candidate: Candidate,
     /// The bytes of the block, as positions of the object.
     pub(super) range: ByteRange,
     pub(super) footer: Vec<u8>,
@@ -101,9 +104,6 @@ impl Shared {
         claim: Claim,
     ) -> Result<DiskFill, GaveUp> {
         let now = (self.now)();
-        if self.health.is_sick(now) {
-            return Err(GaveUp::Fault);
-        }
         if self.health.is_full(now) || self.watch.is_short() {
             return Err(GaveUp::NoSpace);
         }
@@ -117,9 +117,18 @@ impl Shared {
         let size = sealed_len(range.len(), &footer);
         let route = self.index.route(revision.key.encoded());
         let reservation = self.index.reserve(name, route, size, claim)?;
+        // Asked last: what a sick device is tried with ought to reach it.
+        if !self.health.may_write(now) {
+            return Err(GaveUp::Fault);
+        }
         self.live.fetch_add(1, Ordering::Relaxed);
+        let candidate = Candidate {
+            revision: revision.clone(),
+            size: head.size(),
+        };
         let filling = Filling {
             name,
+            candidate,
             range,
             footer,
             tmp: self.next_tmp(),

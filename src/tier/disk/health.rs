@@ -1,6 +1,7 @@
-//! Whether the device is to be used right now: the breaker of a sick disk, and the pause of a full one.
+//! Whether the device is to be used right now: breakers for one that fails, and the pause of a full one.
 //!
-//! Owns: the two states and their times. Time comes in as a parameter.
+//! Owns: the states and their times. Time comes in as a parameter. Reads and writes fail apart: what was mounted
+//! read-only still serves what it has.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,22 +10,71 @@ use super::stats::{Degraded, Fault, Usable};
 
 /// So many faults without a success between them, and the disk counts as sick.
 const FAULTS_IN_A_ROW: u32 = 8;
-/// How long a sick disk is left alone before it is tried again.
+/// How long a sick disk is left alone before it is tried again, and between two tries.
 const SICK: Duration = Duration::from_secs(2);
 /// How long nothing is written to a full device, so that evictions take effect.
 const FULL: Duration = Duration::from_secs(1);
 
+/// What was done with the device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Reads,
+    Writes,
+}
+
 /// The health of a device. Times are milliseconds of a monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct Health {
-    in_a_row: AtomicU32,
-    sick_until: AtomicU64,
+    reads: Breaker,
+    writes: Breaker,
     full_until: AtomicU64,
+}
+
+/// Open after so many faults in a row; then one call at a time is let through to see whether the device is back, so
+/// that a device that hangs delays one request and not all of them.
+#[derive(Debug, Default)]
+struct Breaker {
+    in_a_row: AtomicU32,
+    until: AtomicU64,
+}
+
+impl Breaker {
+    /// Whether that opened it.
+    fn failed(&self, now: Duration) -> bool {
+        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        if in_a_row >= FAULTS_IN_A_ROW {
+            self.until.store(millis(now + SICK), Ordering::Relaxed);
+        }
+        in_a_row == FAULTS_IN_A_ROW
+    }
+
+    /// Whether that closed it.
+    fn worked(&self) -> bool {
+        // The ordinary case must not write to a shared cache line.
+        self.in_a_row.load(Ordering::Relaxed) != 0 && self.in_a_row.swap(0, Ordering::Relaxed) >= FAULTS_IN_A_ROW
+    }
+
+    fn is_open(&self) -> bool {
+        self.in_a_row.load(Ordering::Relaxed) >= FAULTS_IN_A_ROW
+    }
+
+    fn lets(&self, now: Duration) -> bool {
+        if !self.is_open() {
+            return true;
+        }
+        let until = self.until.load(Ordering::Relaxed);
+        let next = millis(now + SICK);
+        let claim = |until| {
+            self.until
+                .compare_exchange(until, next, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        millis(now) >= until && claim(until).is_ok()
+    }
 }
 
 impl Health {
     /// After a system call failed. Says if that began a pause.
-    pub(super) fn failed(&self, fault: Fault, now: Duration) -> Option<Degraded> {
+    pub(super) fn failed(&self, side: Side, fault: Fault, now: Duration) -> Option<Degraded> {
         match fault {
             Fault::NoSpace => {
                 let before = self.full_until.swap(millis(now + FULL), Ordering::Relaxed);
@@ -32,28 +82,30 @@ impl Health {
             }
             // The file is bad, not the device; and a lack of descriptors is our own.
             Fault::Damaged | Fault::OpenFiles => None,
-            Fault::Io | Fault::Denied | Fault::Slow | Fault::Other => {
-                if self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1 < FAULTS_IN_A_ROW {
-                    return None;
-                }
-                let before = self.sick_until.swap(millis(now + SICK), Ordering::Relaxed);
-                (before <= millis(now)).then_some(Degraded::Failing)
-            }
+            Fault::Io | Fault::Denied | Fault::Slow | Fault::Gone | Fault::Other => match side {
+                Side::Reads => self.reads.failed(now).then_some(Degraded::Failing),
+                Side::Writes => self.writes.failed(now).then_some(Degraded::Unwritable),
+            },
         }
     }
 
-    /// After a system call that touched the device went well.
-    pub(super) fn worked(&self) {
-        // The ordinary case must not write to a shared cache line.
-        if self.in_a_row.load(Ordering::Relaxed) != 0 {
-            self.in_a_row.store(0, Ordering::Relaxed);
+    /// After a system call that touched the device went well; what was written can be read. Says if that ended a pause.
+    pub(super) fn worked(&self, side: Side) -> bool {
+        match side {
+            Side::Reads => self.reads.worked(),
+            // Both are told.
+            Side::Writes => self.reads.worked() | self.writes.worked(),
         }
     }
 
-    /// Whether the device may be touched. After the pause of a sick one everybody may: one success ends the count,
-    /// one more fault renews the pause.
-    pub(super) fn is_sick(&self, now: Duration) -> bool {
-        millis(now) < self.sick_until.load(Ordering::Relaxed)
+    /// Whether the device may be read. Of a sick one, from time to time for one call.
+    pub(super) fn may_read(&self, now: Duration) -> bool {
+        self.reads.lets(now)
+    }
+
+    /// Whether the device may be written. What cannot be read is not worth writing.
+    pub(super) fn may_write(&self, now: Duration) -> bool {
+        self.reads.lets(now) && self.writes.lets(now)
     }
 
     pub(super) fn is_full(&self, now: Duration) -> bool {
@@ -61,8 +113,10 @@ impl Health {
     }
 
     pub(super) fn usable(&self, now: Duration) -> Usable {
-        if self.is_sick(now) {
+        if self.reads.is_open() {
             Usable::Degraded(Degraded::Failing)
+        } else if self.writes.is_open() {
+            Usable::Degraded(Degraded::Unwritable)
         } else if self.is_full(now) {
             Usable::Degraded(Degraded::Full)
         } else {
@@ -79,28 +133,56 @@ fn millis(time: Duration) -> u64 {
 mod tests {
     use super::*;
 
+    fn at(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
     #[test]
-    fn a_sick_disk_is_left_alone_and_tried_again() {
-        let (health, at) = (Health::default(), Duration::from_millis);
-        (1..FAULTS_IN_A_ROW).for_each(|_| assert_eq!(health.failed(Fault::Io, at(0)), None));
-        assert_eq!(health.usable(at(0)), Usable::Ok);
-        assert_eq!(health.failed(Fault::Slow, at(0)), Some(Degraded::Failing));
-        assert_eq!(health.failed(Fault::Slow, at(0)), None);
-        assert_eq!(health.usable(at(1999)), Usable::Degraded(Degraded::Failing));
-        assert!(!health.is_sick(at(2000)));
-        health.failed(Fault::Io, at(2000));
-        assert!(health.is_sick(at(3999)));
-        health.worked();
-        health.failed(Fault::Io, at(4000));
-        assert!(!health.is_sick(at(4000)));
+    fn a_sick_disk_is_left_alone_and_tried_again_by_one_at_a_time() {
+        let health = Health::default();
+        let fails = |fault, millis| health.failed(Side::Reads, fault, at(millis));
+        (1..FAULTS_IN_A_ROW).for_each(|_| assert_eq!(fails(Fault::Io, 0), None));
+        assert_eq!((health.usable(at(0)), health.may_read(at(0))), (Usable::Ok, true));
+        assert_eq!(fails(Fault::Slow, 0), Some(Degraded::Failing));
+        assert_eq!(fails(Fault::Slow, 0), None);
+        assert!(!health.may_read(at(1999)) && !health.may_write(at(1999)));
+        assert!(health.may_read(at(2000)));
+        assert!(!health.may_read(at(2000)) && !health.may_write(at(2000)));
+        fails(Fault::Io, 3000);
+        assert!(!health.may_read(at(4999)));
+        // It is sick until something works, not until somebody may try.
+        assert_eq!(health.usable(at(9000)), Usable::Degraded(Degraded::Failing));
+        assert!(health.may_read(at(9000)));
+        assert!(health.worked(Side::Reads) && !health.worked(Side::Reads));
+        assert!(health.may_read(at(9000)) && health.may_write(at(9000)));
+        assert_eq!(fails(Fault::Io, 9000), None);
+        assert_eq!(health.usable(at(9000)), Usable::Ok);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_read_all_the_same() {
+        let health = Health::default();
+        let degraded: Vec<_> = (0..FAULTS_IN_A_ROW)
+            .filter_map(|_| health.failed(Side::Writes, Fault::Denied, at(0)))
+            .collect();
+        assert_eq!(degraded, [Degraded::Unwritable]);
+        health.worked(Side::Reads);
+        assert_eq!(health.usable(at(0)), Usable::Degraded(Degraded::Unwritable));
+        assert!(health.may_read(at(0)) && !health.may_write(at(0)));
+        assert!(health.may_write(at(2000)) && !health.may_write(at(2000)));
+        assert!(health.worked(Side::Writes));
+        assert_eq!(
+            (health.usable(at(2000)), health.may_write(at(2000))),
+            (Usable::Ok, true)
+        );
     }
 
     #[test]
     fn bad_files_do_not_make_a_sick_disk() {
         let health = Health::default();
-        (0..100).for_each(|_| assert_eq!(health.failed(Fault::Damaged, Duration::ZERO), None));
+        (0..100).for_each(|_| assert_eq!(health.failed(Side::Reads, Fault::Damaged, Duration::ZERO), None));
         assert_eq!(health.usable(Duration::ZERO), Usable::Ok);
-        health.failed(Fault::NoSpace, Duration::ZERO);
+        health.failed(Side::Writes, Fault::NoSpace, Duration::ZERO);
         assert_eq!(health.usable(Duration::ZERO), Usable::Degraded(Degraded::Full));
         assert_eq!(health.usable(FULL), Usable::Ok);
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{self, AtFlags, FileType, Mode, OFlags, RawDir};
-use rustix::io::{self, Errno};
+use rustix::io::{self, Errno, retry_on_intr};
 
 use super::format::wide;
 use super::name::Name;
@@ -22,6 +22,18 @@ pub(super) type Io<T> = Result<T, Errno>;
 #[derive(Debug)]
 pub(super) struct File(OwnedFd);
 
+/// What is there was put there by somebody else: a link, of either kind, or no file at all. It is never read, and goes.
+pub(super) const PLANTED: Errno = Errno::LOOP;
+
+#[cfg(test)]
+impl File {
+    /// The number of its descriptor.
+    pub(super) fn number(&self) -> i32 {
+        use rustix::fd::AsRawFd;
+        self.0.as_raw_fd()
+    }
+}
+
 /// The directory of files that are not published.
 pub(super) const TMP: &str = "tmp";
 /// The file that is locked.
@@ -29,7 +41,7 @@ pub(super) const LOCK: &str = "lock";
 
 /// The system calls on files below the root. All of them may block but [`Files::read_now`].
 pub(super) trait Files: fmt::Debug + Send + Sync {
-    /// Opens a published file to read, with its size. Anything but a regular file does not exist.
+    /// Opens a published file to read, with its size. [`PLANTED`] for what is not as we make it.
     fn open(&self, name: Name) -> Io<(File, u64)>;
 
     /// Creates a file in `tmp/` to write and read.
@@ -53,13 +65,13 @@ pub(super) trait Files: fmt::Debug + Send + Sync {
     /// Removes a file of `tmp/`.
     fn discard(&self, tmp: &str) -> Io<()>;
 
-    /// The size of a published file.
+    /// The size of a published file; [`PLANTED`] for what is not as we make it.
     fn size(&self, name: Name) -> Io<u64>;
 
     /// How much room the volume has.
     fn room(&self) -> Io<Room>;
 
-    /// Calls with the name of everything in a directory that may be a regular file, until told to stop by `false`.
+    /// Calls with the name of everything in a directory, until told to stop by `false`.
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()>;
 }
 
@@ -77,18 +89,44 @@ impl Root {
 pub(super) const PRIVATE_DIR: Mode = Mode::RWXU;
 pub(super) const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 
+impl Root {
+    fn directory(&self, name: &str) -> Io<OwnedFd> {
+        directory_in(&self.0, name)
+    }
+
+    /// The directory of a file. One that is a link is as good as none.
+    fn directory_of(&self, name: Name) -> Io<OwnedFd> {
+        self.directory(&name.directory()).map_err(|errno| match errno {
+            Errno::NOTDIR | Errno::LOOP => Errno::NOENT,
+            errno => errno,
+        })
+    }
+
+    fn make(&self, name: &str) -> Io<OwnedFd> {
+        make_in(&self.0, name)
+    }
+}
+
 impl Files for Root {
     fn open(&self, name: Name) -> Io<(File, u64)> {
         // NONBLOCK: opening a FIFO would wait for a writer otherwise; it means nothing to regular files.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        let file = fs::openat(&self.0, name.path(), flags, Mode::empty()).map_err(symlink_is_absent)?;
+        let directory = self.directory_of(name)?;
+        let opened = retry_on_intr(|| fs::openat(&directory, name.file(), flags, Mode::empty()));
+        let file = opened.map_err(|errno| match errno {
+            // A symbolic link; a socket.
+            Errno::LOOP | Errno::NXIO => PLANTED,
+            errno => errno,
+        })?;
         let stat = fs::fstat(&file)?;
-        regular_size(&stat).map(|size| (File(file), size))
+        size_of_ours(&stat).map(|size| (File(file), size))
     }
 
     fn create(&self, tmp: &str) -> Io<File> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        fs::openat(&self.0, format!("{TMP}/{tmp}"), flags, PRIVATE_FILE).map(File)
+        // Somebody may have emptied the root.
+        let directory = self.make(TMP)?;
+        retry_on_intr(|| fs::openat(&directory, tmp, flags, PRIVATE_FILE)).map(File)
     }
 
     fn read_now(&self, file: &File, into: &mut [u8], at: u64) -> Io<usize> {
@@ -109,36 +147,38 @@ impl Files for Root {
     }
 
     fn write(&self, file: &File, from: &[IoSlice<'_>], at: u64) -> Io<usize> {
-        loop {
-            match io::pwritev(&file.0, from, at) {
-                Err(Errno::INTR) => {}
-                other => return other,
-            }
-        }
+        retry_on_intr(|| io::pwritev(&file.0, from, at))
     }
 
     fn publish(&self, tmp: &str, name: Name) -> Io<()> {
-        let (from, to) = (format!("{TMP}/{tmp}"), name.path());
-        match fs::renameat(&self.0, &from, &self.0, &to) {
-            Err(Errno::NOENT) => {}
-            other => return other,
-        }
-        match fs::mkdirat(&self.0, name.directory(), PRIVATE_DIR) {
-            Ok(()) | Err(Errno::EXIST) => fs::renameat(&self.0, &from, &self.0, &to),
-            Err(errno) => Err(errno),
-        }
+        let (from, to) = (self.directory(TMP)?, self.make(&name.directory())?);
+        retry_on_intr(|| fs::renameat(&from, tmp, &to, name.file()))
     }
 
     fn remove(&self, name: Name) -> Io<()> {
-        fs::unlinkat(&self.0, name.path(), AtFlags::empty())
+        let directory = self.directory_of(name)?;
+        match fs::unlinkat(&directory, name.file(), AtFlags::empty()) {
+            // An empty one; what others put into it is not ours to remove.
+            Err(Errno::ISDIR | Errno::PERM) => fs::unlinkat(&directory, name.file(), AtFlags::REMOVEDIR),
+            other => other,
+        }
     }
 
     fn discard(&self, tmp: &str) -> Io<()> {
-        fs::unlinkat(&self.0, format!("{TMP}/{tmp}"), AtFlags::empty())
+        let directory = self.directory(TMP)?;
+        match fs::unlinkat(&directory, tmp, AtFlags::empty()) {
+            Err(Errno::ISDIR | Errno::PERM) => {
+                // What others put into it is not ours to remove, and holds up nobody but the fill of that name.
+                let _ = fs::unlinkat(&directory, tmp, AtFlags::REMOVEDIR);
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn size(&self, name: Name) -> Io<u64> {
-        regular_size(&fs::statat(&self.0, name.path(), AtFlags::SYMLINK_NOFOLLOW)?)
+        let directory = self.directory_of(name)?;
+        size_of_ours(&fs::statat(&directory, name.file(), AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
     fn room(&self) -> Io<Room> {
@@ -153,14 +193,12 @@ impl Files for Root {
 
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
-        let directory = fs::openat(&self.0, directory, flags, Mode::empty())?;
+        let directory = retry_on_intr(|| fs::openat(&self.0, directory, flags, Mode::empty()))?;
         let mut buffer = Vec::with_capacity(32 << 10);
         let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let may_be_file = matches!(entry.file_type(), FileType::RegularFile | FileType::Unknown);
-            match entry.file_name().to_str() {
-                Ok(name) if may_be_file && !each(name) => break,
+            match entry?.file_name().to_str() {
+                Ok(name) if !each(name) => break,
                 _ => {}
             }
         }
@@ -168,19 +206,13 @@ impl Files for Root {
     }
 }
 
-fn regular_size(stat: &fs::Stat) -> Io<u64> {
-    if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+/// Of a file as we make them: regular, ours, and with no other name. An unlinked one has none.
+fn size_of_ours(stat: &fs::Stat) -> Io<u64> {
+    let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if is_file && stat.st_nlink <= 1 && stat.st_uid == effective_user() {
         u64::try_from(stat.st_size).map_err(|_| Errno::OVERFLOW)
     } else {
-        Err(Errno::NOENT)
-    }
-}
-
-/// `O_NOFOLLOW` answers `ELOOP` for a symbolic link; a socket answers `ENXIO`.
-fn symlink_is_absent(errno: Errno) -> Errno {
-    match errno {
-        Errno::LOOP | Errno::NXIO => Errno::NOENT,
-        errno => errno,
+        Err(PLANTED)
     }
 }
 
@@ -214,10 +246,29 @@ pub(super) fn lock_root(root: &OwnedFd) -> Io<OwnedFd> {
 /// Makes the root private and its `tmp/` exist.
 pub(super) fn prepare_root(root: &OwnedFd) -> Io<()> {
     fs::fchmod(root, PRIVATE_DIR)?;
-    match fs::mkdirat(root, TMP, PRIVATE_DIR) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(errno),
+    make_in(root, TMP).map(drop)
+}
+
+/// Opens a directory, itself no link: names below it that are resolved from there stay below the root.
+fn directory_in(root: &OwnedFd, name: &str) -> Io<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    retry_on_intr(|| fs::openat(root, name, flags, Mode::empty()))
+}
+
+/// Opens a directory; makes it if it is not there. What is there instead of it goes.
+fn make_in(root: &OwnedFd, name: &str) -> Io<OwnedFd> {
+    let mut opened = directory_in(root, name);
+    if let Err(Errno::NOTDIR | Errno::LOOP) = opened {
+        fs::unlinkat(root, name, AtFlags::empty())?;
+        opened = Err(Errno::NOENT);
     }
+    if let Err(Errno::NOENT) = opened {
+        match fs::mkdirat(root, name, PRIVATE_DIR) {
+            Ok(()) | Err(Errno::EXIST) => opened = directory_in(root, name),
+            Err(errno) => return Err(errno),
+        }
+    }
+    opened
 }
 
 /// The user that this process acts as.

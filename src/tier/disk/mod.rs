@@ -16,6 +16,9 @@
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
 //! | `health`, `stats` | how the device is doing |
+//! | `integrity` | comparing what is complete with the authority's checksum |
+//! | `inspect` | reading all of it from outside |
+//! | `slow` | a slow device, to measure with |
 //! | `shared`, `threads` | putting the parts together |
 
 mod blocking;
@@ -24,6 +27,8 @@ mod fill;
 mod format;
 mod health;
 mod index;
+mod inspect;
+mod integrity;
 mod io;
 mod name;
 mod object;
@@ -36,6 +41,7 @@ mod recover;
 mod room;
 mod root;
 mod shared;
+mod slow;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -58,11 +64,12 @@ use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectKey
 use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
 pub use index::RouteTerms;
+pub use inspect::{Damage, Depth, Seen, SeenBlock, SeenFile, SeenObject, Survey};
 use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
 use shared::Shared;
-pub use stats::{Degraded, Evicted, Fault, FillEnd, Label, Stats, Usable};
+pub use stats::{Degraded, Evicted, Fault, FillEnd, Label, Stats, Usable, Verified};
 use threads::Threads;
 
 /// A clock that only goes forward, since any start.
@@ -125,6 +132,13 @@ impl Disk {
         Self::start(config, Arc::new(Root::new(root)), lock, now)
     }
 
+    /// The same on a device that takes so many bytes a second: to measure what that does to downloads.
+    pub fn open_slowed(config: &DiskConfig, bytes_per_second: u64, now: Monotonic) -> Result<Self, OpenError> {
+        let (root, lock) = open_root(&config.path)?;
+        let files = slow::Slow::new(Root::new(root), bytes_per_second);
+        Self::start(config, Arc::new(files), lock, now)
+    }
+
     fn start(config: &DiskConfig, files: Arc<dyn Files>, lock: OwnedFd, now: Monotonic) -> Result<Self, OpenError> {
         recover::sweep(&*files).map_err(|errno| root_error("sweep", &config.path, errno))?;
         // Built before its threads: should one of them not start, dropping it stops the others.
@@ -147,6 +161,8 @@ impl Disk {
         let shared = Arc::clone(&self.shared);
         self.threads.start("disk-watch", move || shared.watch())?;
         let shared = Arc::clone(&self.shared);
+        self.threads.start("disk-compare", move || shared.compare_complete())?;
+        let shared = Arc::clone(&self.shared);
         self.threads.start("disk-walk", move || shared.walk())
     }
 
@@ -167,6 +183,7 @@ impl Disk {
             fills: shared.counters.fills.read(),
             evicted: shared.counters.evicted.read(),
             faults: shared.counters.faults.read(),
+            verified: shared.counters.verified.read(),
             reads_waited: shared.counters.waited.load(Ordering::Relaxed),
         }
     }
@@ -235,6 +252,7 @@ impl Drop for Disk {
         self.shared.jobs.close();
         self.shared.index.close();
         self.shared.watch.close();
+        self.shared.integrity.close();
         if self.threads.join() {
             // What the writers evicted after the evicting thread had ended.
             self.shared.unlink_doomed();

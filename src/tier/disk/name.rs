@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::object::{BlockIndex, BlockSize, ObjectHash, Revision};
+use crate::object::{BlockIndex, BlockSize, ObjectHash, Revision, StrongETag};
 
 use super::format::wide;
 use super::io::{LOCK, TMP};
@@ -30,11 +30,16 @@ const RECORD: u32 = u32::MAX;
 
 impl RevisionHash {
     pub(super) fn of(revision: &Revision, block_size: BlockSize) -> Self {
-        let (key, opaque) = (revision.key.encoded(), revision.tag.opaque());
+        Self::of_parts(revision.key.encoded(), &revision.tag, block_size.bytes())
+    }
+
+    /// The same from what a block's footer says.
+    pub(super) fn of_parts(key: &[u8], tag: &StrongETag, block_size: u64) -> Self {
+        let opaque = tag.opaque();
         let mut hasher = blake3::Hasher::new();
         hasher.update(&wide(key.len()).to_le_bytes()).update(key);
         hasher.update(&wide(opaque.len()).to_le_bytes()).update(opaque);
-        hasher.update(&block_size.bytes().to_le_bytes());
+        hasher.update(&block_size.to_le_bytes());
         // The same bits as of `finalize_xof`, for one compression less: every read asks for this name.
         let [short @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *hasher.finalize().as_bytes();
         Self(short)
@@ -115,6 +120,11 @@ impl Name {
             return ".".to_owned();
         }
         self.to_string().chars().take(2).collect()
+    }
+
+    /// The name of the file in its directory.
+    pub(super) fn file(self) -> String {
+        self.to_string()
     }
 
     /// The path below the root.

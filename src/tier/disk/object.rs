@@ -12,12 +12,13 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
 
-use crate::object::{BlockSize, Current, ObjectHash, ObjectKey, Revision, StrongETag};
+use crate::object::{BlockSize, Current, Head, ObjectHash, ObjectKey, Revision, StrongETag};
 use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
+use super::health::Side;
 use super::index::Order;
-use super::io::Io;
+use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
 use super::stats::Fault;
@@ -79,6 +80,12 @@ impl Objects {
         }
         dirty.records.insert(object, Arc::clone(record));
         Ok(!queued)
+    }
+
+    /// Whether all records are written, or given up.
+    #[cfg(test)]
+    pub(super) fn are_written(&self) -> bool {
+        self.dirty.lock().records.is_empty()
     }
 
     fn learnt(&self) -> u64 {
@@ -160,9 +167,25 @@ impl Shared {
                 self.jobs.push(Job::Record(key.hash()));
             }
             Ok(false) => {}
-            Err(()) => self.fault(Fault::Slow),
+            Err(()) => {
+                self.fault_degrades(Side::Writes, Fault::Slow);
+            }
         }
         self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
+        let of = |head: &Head| Revision {
+            key: key.clone(),
+            tag: head.tag().clone(),
+        };
+        self.names_checksum(of, &record.known);
+    }
+
+    /// What is known, from where it may block.
+    pub(super) fn known_now(&self, key: &ObjectKey) -> Known {
+        let record = self.objects.peek(key);
+        let known = record.map(|record| record.known.clone());
+        known
+            .or_else(|| self.load_record(key).map(|record| record.known))
+            .unwrap_or_default()
     }
 
     /// Drops the head of a revision that was contradicted. That it is current stands, if that is at hand; else nothing
@@ -223,7 +246,7 @@ impl Shared {
                     None
                 }
             },
-            Err(Errno::NOENT) => {
+            Err(Errno::NOENT | PLANTED) => {
                 self.reconcile(name);
                 None
             }

@@ -15,7 +15,7 @@ use crate::object::{BlockIndex, BlockSize, ByteRange, Head, Revision};
 use super::format::{Footer, Geometry, Unreadable, narrow, wide};
 use super::index::WINDOW;
 use super::io::{File, Files};
-use super::name::Name;
+use super::name::{Name, RevisionHash};
 
 /// How much is read from the end of a file at first: footer and table of a 4 MiB block, nearly always.
 const END: u64 = 4 << 10;
@@ -93,7 +93,8 @@ impl OpenBlock {
     }
 }
 
-fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(Geometry, Footer), NotOpen> {
+/// The footer of a block, whose checksum matched; nothing else of it is compared yet.
+pub(super) fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(Geometry, Footer), NotOpen> {
     let read = |from: u64, length: u64| {
         let mut bytes = vec![0; narrow(length)];
         let read = files.read(file, &mut bytes, from).map_err(NotOpen::Errno)?;
@@ -128,6 +129,12 @@ impl OpenFiles {
 
     pub(super) fn insert(&self, block: &Arc<OpenBlock>) {
         self.0.insert(block.name, Arc::clone(block));
+    }
+
+    /// Closes all files of a revision as soon as nobody reads them, also those that were evicted a moment ago.
+    pub(super) fn remove_revision(&self, revision: RevisionHash) {
+        let of_another = |name: &Name| name.as_block().is_none_or(|(of, _)| of != revision);
+        self.0.retain(|name, _| of_another(name));
     }
 
     /// Closes a file as soon as nobody reads it.

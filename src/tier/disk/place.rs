@@ -9,7 +9,8 @@ use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 
 use super::format::{Record, is_size_of_block};
-use super::io::Io;
+use super::health::Side;
+use super::io::{Io, PLANTED};
 use super::name::Name;
 use super::shared::Shared;
 use super::stats::Fault;
@@ -68,6 +69,11 @@ impl Shared {
             Ok(size) if !self.index.found(name, size) => self.remove(name),
             Ok(_) => {}
             Err(Errno::NOENT) => self.index.gone(name),
+            Err(PLANTED) => {
+                self.fault(Fault::Damaged);
+                self.remove(name);
+                self.index.gone(name);
+            }
             Err(errno) => self.fault(Fault::of(errno)),
         }
     }
@@ -92,7 +98,9 @@ impl Shared {
     fn remove(&self, name: Name) {
         match self.files.remove(name) {
             Ok(()) | Err(Errno::NOENT) => {}
-            Err(errno) => self.fault(Fault::of(errno)),
+            Err(errno) => {
+                self.fault_degrades(Side::Writes, Fault::of(errno));
+            }
         }
     }
 }

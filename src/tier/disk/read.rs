@@ -6,12 +6,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use rustix::io::Errno;
 
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
 use crate::tier::store::{AtHand, Miss};
 
 use super::format::{GRANULE, Unreadable, checksum, narrow, wide};
-use super::io::File;
+use super::health::Side;
+use super::io::{File, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, OpenBlock};
 use super::pool::Buffer;
@@ -194,7 +196,7 @@ impl Shared {
         });
         match read.await? {
             Ok(buffer) => {
-                self.health.worked();
+                self.worked(Side::Reads);
                 Ok(buffer)
             }
             Err(errno) => {
@@ -234,7 +236,7 @@ impl Shared {
     fn open_now(&self, name: Name, revision: &Revision, index: BlockIndex) -> Result<Arc<OpenBlock>, Miss> {
         match OpenBlock::open(&*self.files, name, revision, self.block_size, index) {
             Ok(block) => {
-                self.health.worked();
+                self.worked(Side::Reads);
                 if !self.index.contains(name) {
                     self.reconcile(name);
                 }
@@ -243,7 +245,8 @@ impl Shared {
                 }
                 Ok(Arc::new(block))
             }
-            Err(NotOpen::Errno(errno)) if errno == rustix::io::Errno::NOENT => {
+            // Nothing is there, or something that nobody here made, which goes.
+            Err(NotOpen::Errno(Errno::NOENT | PLANTED)) => {
                 self.reconcile(name);
                 Err(Miss::Absent)
             }

@@ -14,8 +14,9 @@ use crate::tier::store::Miss;
 
 use super::blocking::Blocking;
 use super::budget::Budget;
-use super::health::Health;
+use super::health::{Health, Side};
 use super::index::{Doomed, Index, Terms};
+use super::integrity::Integrity;
 use super::io::Files;
 use super::name::{Name, RevisionHash};
 use super::object::Objects;
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) pool: Arc<Pool>,
     pub(super) blocking: Blocking,
     pub(super) objects: Objects,
+    pub(super) integrity: Integrity,
     pub(super) jobs: Jobs,
     pub(super) budget: Arc<Budget>,
     pub(super) live: Arc<AtomicUsize>,
@@ -97,6 +99,7 @@ impl Shared {
             pool: Pool::new(config.read_budget),
             blocking: Blocking::new(),
             objects: Objects::new(),
+            integrity: Integrity::new(),
             jobs: Jobs::default(),
             budget: Arc::new(Budget::new(config.fill_budget)),
             live: Arc::default(),
@@ -116,18 +119,26 @@ impl Shared {
         self.tmp_names.next()
     }
 
+    /// Counts a fault of a read.
     pub(super) fn fault(&self, fault: Fault) {
-        self.fault_degrades(fault);
+        self.fault_degrades(Side::Reads, fault);
     }
 
     /// Counts a fault. Says if it made the device one to be left alone.
-    pub(super) fn fault_degrades(&self, fault: Fault) -> Option<Degraded> {
+    pub(super) fn fault_degrades(&self, side: Side, fault: Fault) -> Option<Degraded> {
         self.counters.faults.count(fault);
-        let degraded = self.health.failed(fault, (self.now)());
+        let degraded = self.health.failed(side, fault, (self.now)());
         if let Some(why) = degraded {
             tracing::warn!(fault = fault.label(), "the disk tier is degraded: {why}");
         }
         degraded
+    }
+
+    /// The device did what it was asked for.
+    pub(super) fn worked(&self, side: Side) {
+        if self.health.worked(side) {
+            tracing::info!("the disk tier works again");
+        }
     }
 
     /// Runs what may wait for the device on a blocking thread, unless the device is sick.
@@ -135,7 +146,7 @@ impl Shared {
         &self,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Miss> {
-        if self.health.is_sick((self.now)()) {
+        if !self.health.may_read((self.now)()) {
             return Err(Miss::Fault);
         }
         let result = self.blocking.run(call).await;
@@ -197,9 +208,8 @@ impl Shared {
 
     pub(super) fn forget(&self, revision: &Revision) {
         let hash = RevisionHash::of(revision, self.block_size);
-        for name in self.index.forget(hash) {
-            self.open.remove(name);
-        }
+        self.index.forget(hash);
+        self.open.remove_revision(hash);
         self.forget_head(revision);
     }
 

@@ -9,6 +9,8 @@ use rustix::io::Errno;
 
 use crate::tier::store::GaveUp;
 
+use super::io::PLANTED;
+
 /// A closed set of labels.
 pub trait Label: Copy + PartialEq + fmt::Debug + 'static {
     /// All of them.
@@ -33,6 +35,8 @@ pub enum Fault {
     OpenFiles,
     /// A read took too long, or too many did.
     Slow,
+    /// The directory vanished, or what it is mounted from.
+    Gone,
     /// Anything else.
     Other,
 }
@@ -54,6 +58,17 @@ pub enum Evicted {
     Forgotten,
 }
 
+/// What came of comparing a complete revision with the checksum that its authority names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verified {
+    /// They are the same.
+    Sound,
+    /// They differ; the revision was dropped.
+    Mismatch,
+    /// The device failed, or the end came first.
+    Unread,
+}
+
 /// How a fill ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FillEnd {
@@ -73,6 +88,7 @@ impl Label for Fault {
         Self::Denied,
         Self::OpenFiles,
         Self::Slow,
+        Self::Gone,
         Self::Other,
     ];
 
@@ -84,7 +100,20 @@ impl Label for Fault {
             Self::Denied => "denied",
             Self::OpenFiles => "open-files",
             Self::Slow => "slow",
+            Self::Gone => "gone",
             Self::Other => "other",
+        }
+    }
+}
+
+impl Label for Verified {
+    const ALL: &'static [Self] = &[Self::Sound, Self::Mismatch, Self::Unread];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Sound => "sound",
+            Self::Mismatch => "mismatch",
+            Self::Unread => "unread",
         }
     }
 }
@@ -96,6 +125,8 @@ impl Fault {
             Errno::NOSPC | Errno::DQUOT | Errno::FBIG => Self::NoSpace,
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Self::Denied,
             Errno::MFILE | Errno::NFILE => Self::OpenFiles,
+            Errno::NOENT | Errno::STALE | Errno::NODEV | Errno::NOTCONN => Self::Gone,
+            PLANTED => Self::Damaged,
             _ => Self::Other,
         }
     }
@@ -183,6 +214,7 @@ pub(super) struct Counters {
     pub(super) evicted: Tally<Evicted>,
     pub(super) fills: Tally<FillEnd>,
     pub(super) foreign: AtomicU64,
+    pub(super) verified: Tally<Verified>,
     pub(super) begun: AtomicU64,
     pub(super) waited: AtomicU64,
 }
@@ -214,6 +246,8 @@ pub struct Stats {
     pub evicted: Vec<(Evicted, u64)>,
     /// Faults, by kind.
     pub faults: Vec<(Fault, u64)>,
+    /// Comparisons with the authority's checksums, by what came of them.
+    pub verified: Vec<(Verified, u64)>,
     /// Reads that were not served from the page cache inline, and went to a blocking thread.
     pub reads_waited: u64,
 }
@@ -239,4 +273,7 @@ pub enum Degraded {
     /// Reads and fills are refused since the device kept failing.
     #[error("the device fails")]
     Failing,
+    /// Fills are refused since writing kept failing: it is mounted read-only, or the directory is gone.
+    #[error("nothing can be written")]
+    Unwritable,
 }

@@ -17,6 +17,7 @@ use crate::tier::store::GaveUp;
 
 use super::fill::Filling;
 use super::format::{seal, wide};
+use super::health::Side;
 use super::io::{File, Io};
 use super::shared::Shared;
 use super::stats::{Degraded, Fault, FillEnd};
@@ -204,10 +205,11 @@ impl Shared {
         if !placed.map_err(|errno| self.failed_to_write(errno))? {
             return Err(GaveUp::Forgotten);
         }
-        self.health.worked();
+        self.worked(Side::Writes);
         if filling.end(FillEnd::Published) {
             self.counters.fills.count(FillEnd::Published);
         }
+        self.completes(filling);
         Ok(())
     }
 
@@ -221,7 +223,7 @@ impl Shared {
             && let Err(errno) = self.files.discard(&filling.tmp)
             && errno != Errno::NOENT
         {
-            self.fault(Fault::of(errno));
+            self.fault_degrades(Side::Writes, Fault::of(errno));
         }
         drop(filling.take_reservation());
     }
@@ -229,7 +231,7 @@ impl Shared {
     pub(super) fn failed_to_write(&self, errno: Errno) -> GaveUp {
         let fault = Fault::of(errno);
         // All fills meet a full device at once; one of them makes space for all.
-        if self.fault_degrades(fault) == Some(Degraded::Full) {
+        if self.fault_degrades(Side::Writes, fault) == Some(Degraded::Full) {
             self.index.relieve();
             self.watch.wake();
         }

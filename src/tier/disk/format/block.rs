@@ -23,8 +23,8 @@ pub(in crate::tier::disk) const GRANULE: u64 = 16 << 10;
 /// The size of the trailer.
 const TRAILER: u64 = 8 + 4 + 8 + 4 + 8;
 
-const VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"PINBLOCK";
+pub(super) const VERSION: u32 = 1;
+pub(super) const MAGIC: &[u8; 8] = b"PINBLOCK";
 /// How large a footer may be: keys are URLs, which may be long but not this long.
 const MAX_FOOTER: usize = 64 << 10;
 
@@ -44,9 +44,9 @@ pub(in crate::tier::disk) struct Footer {
     pub(in crate::tier::disk) table: Box<[u64]>,
     /// The head to replay.
     pub(in crate::tier::disk) head: Head,
-    block_size: u64,
-    index: u64,
-    key: Box<[u8]>,
+    pub(in crate::tier::disk) block_size: u64,
+    pub(in crate::tier::disk) index: u64,
+    pub(in crate::tier::disk) key: Box<[u8]>,
 }
 
 /// The footer of a block; `None` if head, key or tag are too large for one, or the head is of another revision.

@@ -7,12 +7,14 @@ mod block;
 mod head;
 mod object;
 mod popular;
+mod summing;
 mod sums;
 mod wire;
 
 pub(super) use block::{Footer, GRANULE, Geometry, footer_of, is_size_of_block, seal, sealed_len};
 pub(super) use object::Record;
 pub(super) use popular::{Popular, Popularity};
+pub(super) use summing::Summing;
 pub(super) use sums::Sums;
 pub(super) use wire::{narrow, wide};
 
@@ -23,6 +25,17 @@ pub(super) enum Unreadable {
     Damaged,
     /// Intact, but of another version, object, revision, block or block size.
     Foreign,
+}
+
+/// Whether a file that ends so was written in another version of one of the formats, as far as that can be told.
+pub(super) fn is_of_another_version(end: &[u8]) -> bool {
+    let version = end.split_last_chunk::<8>().and_then(|(before, magic)| {
+        let ours = [(block::MAGIC, block::VERSION), (object::MAGIC, object::VERSION)];
+        let (_, here) = ours.into_iter().find(|(known, _)| *known == magic)?;
+        let (_, there) = before.split_last_chunk::<4>()?;
+        Some((here, u32::from_le_bytes(*there)))
+    });
+    version.is_some_and(|(here, there)| here != there)
 }
 
 /// CRC-64/NVME, the one that S3 combines to full-object checksums.

@@ -16,8 +16,8 @@ use crate::tier::store::Known;
 use super::wire::{Reader, narrow, put_bytes, put_time, put_u32, put_u64, wide};
 use super::{Unreadable, checksum, head};
 
-const VERSION: u32 = 1;
-const MAGIC: &[u8; 8] = b"PINOBJCT";
+pub(super) const VERSION: u32 = 1;
+pub(super) const MAGIC: &[u8; 8] = b"PINOBJCT";
 const TRAILER: usize = 8 + 4 + 8;
 
 /// What the file of an object says.

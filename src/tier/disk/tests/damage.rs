@@ -120,31 +120,6 @@ async fn a_swapped_file_is_a_miss() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_regular_file_is_a_miss() {
-    let a = revision("/a", "1");
-    for walked in [false, true] {
-        for kind in ["symlink", "fifo", "directory", "dangling"] {
-            let mut bench = stored(&a).await;
-            let path = bench.path(&a, 1);
-            let aside = bench.root().join("aside");
-            std::fs::rename(&path, &aside).unwrap();
-            match kind {
-                "symlink" => std::os::unix::fs::symlink(&aside, &path).unwrap(),
-                "dangling" => std::os::unix::fs::symlink("nowhere", &path).unwrap(),
-                "directory" => std::fs::create_dir(&path).unwrap(),
-                _ => rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap(),
-            }
-            if walked {
-                bench.walked().await;
-            } else {
-                bench.reopen();
-            }
-            assert_eq!(bench.check(&a, SIZE, 1).await, Err(Miss::Absent), "{kind}");
-        }
-    }
-}
-
-#[tokio::test]
 async fn damaged_records_know_nothing() {
     let a = revision("/a", "1");
     let known = Known {

@@ -20,6 +20,8 @@ pub(super) enum Call {
     Write,
     Publish,
     Remove,
+    Discard,
+    Size,
     List,
     Room,
 }
@@ -31,6 +33,8 @@ pub(super) enum Verdict {
     Fail(Errno),
     /// It does less than it was asked for.
     Short(usize),
+    /// It is done after others had so many turns.
+    Late(u64),
     /// It waits until the gate opens.
     Hang(Arc<Gate>),
 }
@@ -99,6 +103,10 @@ impl Faulty {
             Verdict::Go => Ok(usize::MAX),
             Verdict::Fail(errno) => Err(errno),
             Verdict::Short(length) => Ok(length),
+            Verdict::Late(turns) => {
+                (0..turns).for_each(|_| std::thread::yield_now());
+                Ok(usize::MAX)
+            }
             Verdict::Hang(gate) => {
                 gate.pass();
                 Ok(usize::MAX)
@@ -147,10 +155,12 @@ impl Files for Faulty {
     }
 
     fn discard(&self, tmp: &str) -> Io<()> {
+        self.ask(Call::Discard)?;
         self.root.discard(tmp)
     }
 
     fn size(&self, name: Name) -> Io<u64> {
+        self.ask(Call::Size)?;
         self.root.size(name)
     }
 

@@ -78,7 +78,7 @@ async fn a_file_that_does_not_check_is_as_good_as_none() {
     };
     check_changed(damage, 1).await;
     check_changed(remove, 0).await;
-    check_changed(replace, 0).await;
+    check_changed(replace, 1).await;
 }
 
 async fn check_changed(change: impl Fn(&Path), faults: u64) {

@@ -69,6 +69,16 @@ impl Object {
         self
     }
 
+    /// With a checksum of the whole, told to those who ask for it.
+    #[must_use]
+    pub fn checksum(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        let full = HeaderValue::from_static("FULL_OBJECT");
+        self.checksums
+            .insert(HeaderName::from_static("x-amz-checksum-type"), full);
+        self.checksums.insert(name, value);
+        self
+    }
+
     /// With another tag: as it shall stand in the field, quotes and all.
     #[must_use]
     pub fn tagged(mut self, etag: impl Into<String>) -> Self {
