@@ -82,6 +82,8 @@ async fn a_complete_revision_is_compared_once() {
 async fn a_revision_that_is_not_what_its_authority_says_is_dropped() {
     for kind in KINDS {
         let bench = Bench::new(64 << 20);
+        // Until then a record may be there unseen, and what is forgotten is written down.
+        bench.walked().await;
         let (a, b) = (revision("/a", "1"), revision("/b", "1"));
         let lying = told(&a, kind, &b);
         for round in 1..3 {
@@ -141,7 +143,7 @@ async fn what_cannot_be_read_is_not_compared() {
         _ => Verdict::Go,
     });
     fill(&bench, &a, &head, 2).await;
-    until(|| verified(&bench, Verified::Unread) == 1).await;
+    until(|| verified(&bench, Verified::Unread) >= 1).await;
     files.set(|_| Verdict::Go);
     assert!(holds_all(&bench, &a).await);
     assert_eq!(bench.check(&a, SIZE, 0).await, Ok(()));
