@@ -263,10 +263,9 @@ impl Course {
 
     /// The length of a whole representation that does not tell it, known by its tag: a body of another length is not it.
     async fn known_length(&mut self, found: &Found) -> Option<u64> {
-        let whole = found.status == StatusCode::OK && !found.fields.contains_key(http::header::CONTENT_ENCODING);
         let revision = Revision {
             key: self.request.key.clone(),
-            tag: found.strong_tag().filter(|_| whole)?,
+            tag: plan::tells_length(found)?,
         };
         let head = self.route.store.head(&revision).await.ok()?;
         Some(head.size().bytes())

@@ -132,6 +132,13 @@ fn is_part_of_its_own(told: &Told) -> bool {
     matches!(told.asked.target, Target::Part(_)) && many && plain
 }
 
+/// The tag whose known length a whole answer must have that does not tell its own: the bytes of another coding have
+/// another.
+pub fn tells_length(found: &Found) -> Option<StrongETag> {
+    let whole = found.status == http::StatusCode::OK && !found.fields.contains_key(http::header::CONTENT_ENCODING);
+    found.strong_tag().filter(|_| whole)
+}
+
 /// The length that an answer names, wherever it does.
 pub(super) fn length_of(heard: &Heard) -> Option<ObjectSize> {
     match heard {

@@ -9,6 +9,7 @@ mod object;
 mod popular;
 mod summing;
 mod sums;
+mod trailer;
 mod wire;
 
 pub(super) use block::{Footer, GRANULE, Geometry, footer_of, is_size_of_block, seal, sealed_len};

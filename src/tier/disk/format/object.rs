@@ -14,11 +14,10 @@ use crate::object::{Current, Head, ObjectSize, StrongETag};
 use crate::tier::store::Known;
 
 use super::wire::{Reader, narrow, put_bytes, put_time, put_u32, put_u64, wide};
-use super::{Unreadable, checksum, head};
+use super::{Unreadable, head, trailer};
 
 pub(super) const VERSION: u32 = 1;
 pub(super) const MAGIC: &[u8; 8] = b"PINOBJCT";
-const TRAILER: usize = 8 + 4 + 8;
 
 /// What the file of an object says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,25 +51,13 @@ impl Record {
             put_bytes(&mut out, &tag.as_sent());
             put_time(&mut out, *until);
         }
-        let crc = checksum(&out);
-        put_u64(&mut out, crc);
-        put_u32(&mut out, VERSION);
-        out.extend_from_slice(MAGIC);
+        trailer::seal(&mut out, VERSION, MAGIC);
         (out.len() <= narrow(Self::MAX)).then_some(out)
     }
 
     pub(in crate::tier::disk) fn decode(file: &[u8]) -> Result<Self, Unreadable> {
-        let split = file.len().checked_sub(TRAILER).and_then(|at| file.split_at_checked(at));
-        let (body, trailer) = split.ok_or(Unreadable::Damaged)?;
-        let mut from = Reader::new(trailer);
-        let crc = from.u64();
-        if from.u32() != Some(VERSION) || from.take(MAGIC.len()) != Some(MAGIC) {
-            return Err(Unreadable::Foreign);
-        }
-        if crc != Some(checksum(body)) {
-            return Err(Unreadable::Damaged);
-        }
-        Self::take(&mut Reader::new(body)).ok_or(Unreadable::Foreign)
+        let mut from = trailer::open(file, VERSION, MAGIC)?;
+        Self::take(&mut from).ok_or(Unreadable::Foreign)
     }
 
     fn take(from: &mut Reader<'_>) -> Option<Self> {

@@ -11,11 +11,10 @@
 use crate::tier::disk::name::{Name, RevisionHash};
 
 use super::wire::{Reader, narrow, put_bytes, put_u16, put_u32, put_u64, wide};
-use super::{Unreadable, checksum};
+use super::{Unreadable, trailer};
 
 const VERSION: u32 = 1;
 const MAGIC: &[u8; 8] = b"PINPOPUL";
-const TRAILER: usize = 8 + 4 + 8;
 /// Of one file.
 const ENTRY: usize = 16 + 4 + 2 + 1;
 
@@ -58,25 +57,13 @@ impl Popularity {
             put_u16(&mut out, file.route);
             out.push(file.uses);
         }
-        let crc = checksum(&out);
-        put_u64(&mut out, crc);
-        put_u32(&mut out, VERSION);
-        out.extend_from_slice(MAGIC);
+        trailer::seal(&mut out, VERSION, MAGIC);
         out
     }
 
     pub(in crate::tier::disk) fn decode(file: &[u8]) -> Result<Self, Unreadable> {
-        let split = file.len().checked_sub(TRAILER).and_then(|at| file.split_at_checked(at));
-        let (body, trailer) = split.ok_or(Unreadable::Damaged)?;
-        let mut from = Reader::new(trailer);
-        let crc = from.u64();
-        if from.u32() != Some(VERSION) || from.take(MAGIC.len()) != Some(MAGIC) {
-            return Err(Unreadable::Foreign);
-        }
-        if crc != Some(checksum(body)) {
-            return Err(Unreadable::Damaged);
-        }
-        Self::take(&mut Reader::new(body)).ok_or(Unreadable::Foreign)
+        let mut from = trailer::open(file, VERSION, MAGIC)?;
+        Self::take(&mut from).ok_or(Unreadable::Foreign)
     }
 
     fn take(from: &mut Reader<'_>) -> Option<Self> {

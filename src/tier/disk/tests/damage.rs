@@ -20,15 +20,6 @@ fn length(path: &Path) -> u64 {
     std::fs::metadata(path).unwrap().len()
 }
 
-/// A disk with one whole revision.
-async fn stored(a: &Revision) -> Bench {
-    let bench = Bench::new(64 << 20);
-    for index in 0..3 {
-        bench.store(a, SIZE, index, Claim::Current).await.unwrap();
-    }
-    bench
-}
-
 #[tokio::test]
 async fn a_flipped_bit_of_any_region_is_a_miss() {
     let a = revision("/a", "1");
@@ -46,7 +37,7 @@ async fn a_flipped_bit_of_any_region_is_a_miss() {
         ("magic", Err(1)),
     ];
     for (region, at) in regions {
-        let mut bench = stored(&a).await;
+        let mut bench = stored(&a, SIZE).await;
         let path = bench.path(&a, 2);
         // Counted from the start, or from the end.
         let at = at.unwrap_or_else(|from_end| length(&path) - from_end);
@@ -67,7 +58,7 @@ async fn a_flipped_bit_of_any_region_is_a_miss() {
 #[tokio::test]
 async fn damage_under_an_open_file_is_a_miss() {
     let a = revision("/a", "1");
-    let bench = stored(&a).await;
+    let bench = stored(&a, SIZE).await;
     bench.check(&a, SIZE, 2).await.unwrap();
     flip(&bench.path(&a, 2), 20_000);
     let position = 2 * BLOCK;
@@ -88,7 +79,7 @@ async fn a_file_that_is_cut_is_a_miss() {
     let a = revision("/a", "1");
     for open in [false, true] {
         for length in [0, 1, 31, 32, 39_999, 40_000, 40_100] {
-            let mut bench = stored(&a).await;
+            let mut bench = stored(&a, SIZE).await;
             bench.check(&a, SIZE, 2).await.unwrap();
             let file = std::fs::OpenOptions::new().write(true).open(bench.path(&a, 2)).unwrap();
             file.set_len(length).unwrap();
@@ -107,7 +98,7 @@ async fn a_file_that_is_cut_is_a_miss() {
 #[tokio::test]
 async fn a_swapped_file_is_a_miss() {
     let (a, b) = (revision("/a", "1"), revision("/a", "2"));
-    let mut bench = stored(&a).await;
+    let mut bench = stored(&a, SIZE).await;
     std::fs::copy(bench.path(&a, 0), bench.path(&a, 1)).unwrap();
     let other = bench.path(&b, 0);
     std::fs::create_dir_all(other.parent().unwrap()).unwrap();
@@ -185,7 +176,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let a = revision("/a", "1");
-            let mut bench = stored(&a).await;
+            let mut bench = stored(&a, SIZE).await;
             if !reopen {
                 for index in 0..3 {
                     bench.check(&a, SIZE, index).await.unwrap();

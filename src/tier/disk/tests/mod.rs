@@ -163,6 +163,15 @@ fn counted<L: Label>(counts: &[(L, u64)], label: L) -> u64 {
 }
 
 /// Waits for something that a thread brings about.
+/// A disk with one whole revision.
+pub(super) async fn stored(a: &Revision, size: u64) -> Bench {
+    let bench = Bench::new(64 << 20);
+    for index in 0..3 {
+        bench.store(a, size, index, Claim::Current).await.unwrap();
+    }
+    bench
+}
+
 pub(super) async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::task::yield_now().await;

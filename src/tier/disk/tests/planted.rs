@@ -50,20 +50,12 @@ fn is_there(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok()
 }
 
-async fn stored(a: &Revision) -> Bench {
-    let bench = Bench::new(64 << 20);
-    for index in 0..3 {
-        bench.store(a, SIZE, index, Claim::Current).await.unwrap();
-    }
-    bench
-}
-
 #[tokio::test]
 async fn what_is_planted_in_place_of_a_block_is_a_miss_and_goes() {
     let a = revision("/a", "1");
     for kind in PLANTS {
         for found_by_walk in [false, true] {
-            let mut bench = stored(&a).await;
+            let mut bench = stored(&a, SIZE).await;
             let (path, outside) = (bench.path(&a, 1), bench.root().with_file_name("outside"));
             if found_by_walk {
                 bench.disk = None;
@@ -118,7 +110,7 @@ async fn what_is_planted_in_place_of_a_record_knows_nothing() {
 async fn directories_that_are_links_lead_nowhere() {
     let a = revision("/a", "1");
     for running in [false, true] {
-        let mut bench = stored(&a).await;
+        let mut bench = stored(&a, SIZE).await;
         let outside = bench.root().with_file_name("outside");
         let directory = bench.path(&a, 0).parent().unwrap().to_owned();
         if !running {
@@ -152,7 +144,7 @@ async fn directories_that_are_links_lead_nowhere() {
 #[tokio::test]
 async fn a_root_that_is_emptied_fills_again() {
     let a = revision("/a", "1");
-    let bench = stored(&a).await;
+    let bench = stored(&a, SIZE).await;
     for index in 0..3 {
         bench.check(&a, SIZE, index).await.unwrap();
     }
@@ -178,7 +170,7 @@ async fn a_root_that_is_emptied_fills_again() {
 #[tokio::test]
 async fn a_root_that_vanished_is_misses_and_degraded() {
     let a = revision("/a", "1");
-    let mut bench = stored(&a).await;
+    let mut bench = stored(&a, SIZE).await;
     std::fs::remove_dir_all(bench.root()).unwrap();
     let mut last = Ok(());
     for n in 0..20 {
