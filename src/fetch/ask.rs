@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::object::{Cause, Condition, Head, Heard, Lie, Question, Revision};
-use crate::plan::{Asked, Tier, Told, admit, learn, learn_parts, reuses_tag};
+use crate::object::{Cause, Condition, Failure, Head, Heard, Lie, Question, Revision};
+use crate::plan::{Asked, Tier, Told, admit, confirmed, learn, learn_parts, reuses_tag};
 use crate::request::Kind;
 use crate::tier::upstream::{Answer, Body};
 
@@ -14,6 +14,18 @@ use super::route::{Request, Route};
 impl Route {
     /// Asks, and applies what the answer teaches. The body is empty if the answer was not believed.
     pub(super) async fn ask(&self, request: &Request, tier: Tier, asked: Asked) -> (Told, Body) {
+        let (told, body) = self.ask_once(request, tier, asked).await;
+        match &told.heard {
+            Heard::Failed(failure) if failure.cause == Cause::Lie(Lie::Confirmed) => {
+                // What it confirmed is not what is here, or was until now: whatever it has instead is to be asked for.
+                let asked = Asked::free(told.asked.method, told.asked.target);
+                self.ask_once(request, tier, asked).await
+            }
+            _ => (told, body),
+        }
+    }
+
+    async fn ask_once(&self, request: &Request, tier: Tier, asked: Asked) -> (Told, Body) {
         let ticket = self.currency.ticket();
         let answer = self.put(request, tier, &asked).await;
         let heard = self.admitted(request, tier, &asked, answer.heard).await;
@@ -62,7 +74,8 @@ impl Route {
     }
 
     async fn admitted(&self, request: &Request, tier: Tier, asked: &Asked, heard: Heard) -> Heard {
-        let Some(tag) = heard.found().and_then(crate::object::Found::strong_tag) else {
+        let named = heard.found().and_then(crate::object::Found::strong_tag);
+        let Some(tag) = named.or_else(|| confirmed(&heard, &asked.condition).cloned()) else {
             return self.refused(admit(asked, heard, |_| None));
         };
         let revision = Revision {
@@ -94,6 +107,12 @@ impl Route {
             // What comes now is as good as any; what is here may be of the time before.
             self.metrics.0.contradicted("last-modified");
             self.store.forget(&revision);
+            if let Heard::NotModified(found) = heard {
+                return self.refused(Heard::Failed(Failure {
+                    cause: Cause::Lie(Lie::Confirmed),
+                    answer: Some(Box::new(found)),
+                }));
+            }
         }
         self.refused(heard)
     }

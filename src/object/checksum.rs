@@ -19,6 +19,8 @@ pub enum SumKind {
     Crc32,
     /// SHA-256.
     Sha256,
+    /// SHA-512.
+    Sha512,
     /// SHA-1.
     Sha1,
 }
@@ -49,8 +51,8 @@ impl WholeSum {
         let full = text("x-amz-checksum-type").is_some_and(|kind| kind.eq_ignore_ascii_case("FULL_OBJECT"));
         let s3 = S3.into_iter().filter(|_| full);
         let s3 = s3.filter_map(|(name, kind)| Self::base64(kind, text(name)?)).next();
-        s3.or_else(|| text("repr-digest").and_then(repr_digest))
-            .or_else(|| text("digest").and_then(digest))
+        s3.or_else(|| repr_digest(fields))
+            .or_else(|| digest(fields))
             .or_else(|| Self::hex(SumKind::Sha256, text("x-checksum-sha256")?))
     }
 
@@ -72,19 +74,31 @@ impl WholeSum {
     }
 }
 
-/// RFC 9530: `sha-256=:base64:`, among others.
-fn repr_digest(text: &str) -> Option<WholeSum> {
-    let value = member(text, "sha-256")?;
-    WholeSum::base64(SumKind::Sha256, value.strip_prefix(':')?.strip_suffix(':')?)
+/// Those of both digest fields; the one that most servers send is first.
+const DIGESTS: [(&str, SumKind); 2] = [("sha-256", SumKind::Sha256), ("sha-512", SumKind::Sha512)];
+
+/// RFC 9530: a dictionary with `sha-256=:base64:`, among others, each perhaps with parameters (RFC 9651 3.2).
+fn repr_digest(fields: &HeaderMap) -> Option<WholeSum> {
+    let named = |(name, kind)| {
+        let (_, rest) = member(fields, "repr-digest", name)?.split_at_checked(1)?;
+        let value = member(fields, "repr-digest", name)?.starts_with(':').then_some(rest)?;
+        WholeSum::base64(kind, value.split_once(':')?.0)
+    };
+    DIGESTS.into_iter().find_map(named)
 }
 
 /// RFC 3230: `SHA-256=base64`, among others.
-fn digest(text: &str) -> Option<WholeSum> {
-    WholeSum::base64(SumKind::Sha256, member(text, "sha-256")?)
+fn digest(fields: &HeaderMap) -> Option<WholeSum> {
+    let named = |(name, kind)| WholeSum::base64(kind, member(fields, "digest", name)?);
+    DIGESTS.into_iter().find_map(named)
 }
 
-fn member<'a>(text: &'a str, wanted: &str) -> Option<&'a str> {
-    let members = text.split(',').filter_map(|member| member.trim().split_once('='));
+/// A member of a list of pairs, on whichever line of the field it is.
+fn member<'a>(fields: &'a HeaderMap, field: &str, wanted: &str) -> Option<&'a str> {
+    let lines = fields.get_all(field).into_iter().filter_map(|line| line.to_str().ok());
+    let members = lines
+        .flat_map(|line| line.split(','))
+        .filter_map(|member| member.trim().split_once('='));
     let mut values = members.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
     values.next().map(|(_, value)| value)
 }
@@ -97,6 +111,7 @@ impl SumKind {
             Self::Crc32c => "crc32c",
             Self::Crc32 => "crc32",
             Self::Sha256 => "sha256",
+            Self::Sha512 => "sha512",
             Self::Sha1 => "sha1",
         }
     }
@@ -107,6 +122,7 @@ impl SumKind {
             Self::Crc64Nvme => 8,
             Self::Crc32c | Self::Crc32 => 4,
             Self::Sha256 => 32,
+            Self::Sha512 => 64,
             Self::Sha1 => 20,
         }
     }
@@ -168,6 +184,18 @@ mod tests {
         check(&[("digest", &format!("SHA-256={SHA256_B64},md5=AAAA"))], sha256);
         check(&[("x-checksum-sha256", SHA256_HEX)], sha256);
         check(&[("x-checksum-sha256", &SHA256_HEX.to_uppercase())], sha256);
+        check(&[("repr-digest", &format!("sha-256=:{SHA256_B64}:;a=1"))], sha256);
+        check(
+            &[
+                ("repr-digest", "md5=:AAAA:"),
+                ("repr-digest", &format!("sha-256=:{SHA256_B64}:")),
+            ],
+            sha256,
+        );
+        let sha512 = format!("{}==", "A".repeat(86));
+        let zeros = format!("sha512:{}", "00".repeat(64));
+        check(&[("repr-digest", &format!("sha-512=:{sha512}:"))], Some(zeros.as_str()));
+        check(&[("digest", &format!("SHA-512={sha512}"))], Some(zeros.as_str()));
         for nonsense in ["", "sha-256", "sha-256=", "sha-256=:", "sha-512=:AAAA:", "sha-256=AAAA"] {
             check(&[("repr-digest", nonsense), ("digest", nonsense)], None);
         }

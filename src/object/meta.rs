@@ -59,6 +59,13 @@ const NOT_KEPT: [HeaderName; 4] = [
     header::SET_COOKIE,
 ];
 
+/// A value in memory of its own: one from the wire is a slice of all that was read with it, which it would keep alive.
+fn own(value: &HeaderValue) -> HeaderValue {
+    let mut own = HeaderValue::from_bytes(value.as_bytes()).unwrap_or_else(|_| value.clone());
+    own.set_sensitive(value.is_sensitive());
+    own
+}
+
 impl Head {
     /// The head of a revision from an answer's fields, at the time when it was received.
     pub fn new(tag: StrongETag, size: ObjectSize, fields: &HeaderMap, received: SystemTime, from: TakenFrom) -> Self {
@@ -71,7 +78,7 @@ impl Head {
                 || matches!(name.as_str(), "cache-status" | "x-amz-mp-parts-count")
                 || (from == TakenFrom::Piece && own_bytes_only(name));
             if !drop {
-                kept.append(name.clone(), value.clone());
+                kept.append(name.clone(), own(value));
             }
         }
         date(&mut kept, received);
@@ -249,6 +256,24 @@ mod tests {
 
     fn value<'a>(head: &'a Head, name: &str) -> Option<&'a str> {
         head.fields().get(name)?.to_str().ok()
+    }
+
+    #[test]
+    fn values_do_not_keep_alive_what_they_were_read_with() {
+        let wire = bytes::Bytes::from(format!("kept{}", "x".repeat(64 << 10)));
+        let value = HeaderValue::from_maybe_shared(wire.slice(..4)).unwrap();
+        let fields = HeaderMap::from_iter([(header::CONTENT_TYPE, value)]);
+        let tag = StrongETag::parse(b"\"a\"").unwrap();
+        let head = Head::new(
+            tag,
+            ObjectSize::new(1),
+            &fields,
+            SystemTime::UNIX_EPOCH,
+            TakenFrom::Whole,
+        );
+        let kept = head.fields().get(header::CONTENT_TYPE).unwrap().as_bytes();
+        assert_eq!(kept, b"kept");
+        assert!(!wire.as_ptr_range().contains(&kept.as_ptr()));
     }
 
     #[test]

@@ -152,6 +152,8 @@ pub enum Lie {
     Length,
     /// multipart/byteranges, another unit, or no Content-Range.
     Unreadable,
+    /// A 304 that confirms a tag with another Last-Modified than is known for it.
+    Confirmed,
 }
 
 /// A body that ended before its proven end.
@@ -241,6 +243,7 @@ impl Lie {
             Self::Total => "total",
             Self::Length => "length",
             Self::Unreadable => "unreadable",
+            Self::Confirmed => "confirmed",
         }
     }
 }

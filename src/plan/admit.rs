@@ -69,7 +69,9 @@ fn misplaced(target: Target, held: ByteRange, total: Option<ObjectSize>) -> Opti
 /// there the same bytes were written twice.
 pub fn reuses_tag(heard: &Heard, known: &Head, http_authority: bool) -> bool {
     let named = match heard {
-        Heard::Found(found, _) | Heard::Partial(found, _, _) => found.fields.get(header::LAST_MODIFIED),
+        Heard::Found(found, _) | Heard::Partial(found, _, _) | Heard::NotModified(found) => {
+            found.fields.get(header::LAST_MODIFIED)
+        }
         _ => None,
     };
     let named = named.and_then(|date| httpdate::parse_http_date(date.to_str().ok()?).ok());
@@ -140,7 +142,11 @@ mod tests {
             };
             let heard = Heard::Found(found.clone(), Some(size));
             assert_eq!(reuses_tag(&heard, &known, http), expected, "{now:?} {then:?}");
-            assert!(!reuses_tag(&Heard::NotModified(found), &known, http));
+            assert_eq!(
+                reuses_tag(&Heard::NotModified(found), &known, http),
+                expected,
+                "{now:?} {then:?}"
+            );
         };
         check(&dated(OTHER), &dated(ONE), true, true);
         check(&dated(OTHER), &dated(ONE), false, false);

@@ -103,7 +103,7 @@ pub(super) fn by_word(read: &Read, word: &Told, facts: &Facts, terms: &Terms, no
             }
             _ => relay(read, &word.heard, passed_on(word)),
         },
-        Heard::NotModified(_) => match confirmed(word) {
+        Heard::NotModified(_) => match confirmed(&word.heard, &word.asked.condition) {
             Some(tag) => revision(read, tag, confirmation(word), facts, terms, again),
             None => again(),
         },

@@ -44,7 +44,7 @@ pub fn learn(told: &Told, terms: &Terms) -> Lesson {
         _ if pinned => Lesson::Nothing,
         Heard::Found(_, _) | Heard::Partial(_, _, _) => named(told, terms),
         Heard::NotModified(found) if is_fallback(found) => Lesson::Nothing,
-        Heard::NotModified(found) => match confirmed(told) {
+        Heard::NotModified(found) => match confirmed(&told.heard, &told.asked.condition) {
             // It is the same, but may not be kept any more.
             Some(_) if !storable(found, terms.http_authority) => Lesson::Unknown,
             Some(tag) => Lesson::Still(tag.clone(), found.clone()),
@@ -56,8 +56,8 @@ pub fn learn(told: &Told, terms: &Terms) -> Lesson {
 
 /// The tag that a 304 confirms: the one that it was asked about, unless it names another. A weak form of it is another:
 /// If-None-Match compares weakly (RFC 9110 13.1.2), so what is there now need not have the same bytes.
-pub(super) fn confirmed(told: &Told) -> Option<&StrongETag> {
-    match (&told.heard, &told.asked.condition) {
+pub fn confirmed<'a>(heard: &Heard, asked: &'a Condition) -> Option<&'a StrongETag> {
+    match (heard, asked) {
         (Heard::NotModified(found), Condition::Unless(tag)) => {
             let unnamed = !found.fields.contains_key(http::header::ETAG);
             (unnamed || found.strong_tag().as_ref() == Some(tag)).then_some(tag)

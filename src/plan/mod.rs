@@ -26,7 +26,7 @@ mod tests;
 pub use admit::{admit, reuses_tag, storable};
 pub use detail::{Detail, Forward, Trace};
 pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
-pub use learn::{Lesson, head_of, learn, learn_parts, tells_length};
+pub use learn::{Lesson, confirmed, head_of, learn, learn_parts, tells_length};
 pub(crate) use next::effective;
 pub use next::{focus, next};
 pub use pinned::{names_revision, served};

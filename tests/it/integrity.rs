@@ -121,3 +121,26 @@ async fn a_tag_that_comes_with_another_date_drops_what_is_stored() {
         assert_eq!(stage.sidecar.count(DATES).await, 1, "{request}");
     }
 }
+
+/// As above, told by a 304: it confirms a tag, and tells by its date that it is not that of the bytes that are here.
+#[tokio::test]
+async fn a_304_with_another_date_confirms_nothing() {
+    for request in ["GET /o", "GET /o; Range: bytes=0-99"] {
+        let stage = Stage::start().await;
+        is_whole(&stage.get("GET /o").await, 1);
+        let later = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+        let other = Resource::pattern(rev(2), SIZE).tag(tag(1)).modified(later);
+        stage.origin.put("/o", other);
+        stage.origin.forget();
+        let answer = stage.get(request).await;
+        rev(2).verify(0, &answer.body).unwrap();
+        let asked: Vec<bool> = stage
+            .origin
+            .requests()
+            .iter()
+            .map(|request| request.headers.contains_key(IF_NONE_MATCH))
+            .collect();
+        assert_eq!(asked, [true, false], "{request}");
+        stage.sidecar.counted(DATES, 1).await;
+    }
+}

@@ -24,7 +24,9 @@ use super::shared::Shared;
 use super::stats::{Degraded, Fault, Usable, Verified};
 
 /// How many revisions may wait. One more is looked at when its next block comes.
-const MOST_WAITING: usize = 1024;
+const MOST_WAITING: usize = 1 << 15;
+/// How long a revision that could not be read waits for another try, and others behind it.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How many revisions are remembered; beyond, all are forgotten, and compared again when a block of theirs comes.
 const MOST_REMEMBERED: usize = 1 << 15;
 /// How much is read at once.
@@ -141,9 +143,10 @@ impl Shared {
             return;
         };
         match self.integrity.progress(hash) {
-            None => {}
+            // A block of what was compared has come again: it had been lost, and what came now is as good as unknown.
+            None | Some(Progress::Done) => self.integrity.unremember(hash),
             Some(Progress::Hole(at)) if at == u64::from(number) => {}
-            Some(_) => return,
+            Some(Progress::Hole(_) | Progress::Unnamed) => return,
         }
         self.integrity.push(hash, filling.candidate.clone());
     }
@@ -185,6 +188,10 @@ impl Shared {
                 Err(Stopped::Left) => {
                     self.integrity.unremember(hash);
                     self.counters.verified.count(Verified::Unread);
+                    // Should the device be back by then.
+                    if self.integrity.pause(AGAIN) {
+                        self.integrity.push(hash, candidate);
+                    }
                 }
                 Err(Stopped::Hole(number)) => {
                     self.integrity.remember(hash, Progress::Hole(number));

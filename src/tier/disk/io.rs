@@ -157,7 +157,7 @@ impl Files for Root {
 
     fn remove(&self, name: Name) -> Io<()> {
         let directory = self.directory_of(name)?;
-        match fs::unlinkat(&directory, name.file(), AtFlags::empty()) {
+        match retry_on_intr(|| fs::unlinkat(&directory, name.file(), AtFlags::empty())) {
             // An empty one; what others put into it is not ours to remove.
             Err(Errno::ISDIR | Errno::PERM) => fs::unlinkat(&directory, name.file(), AtFlags::REMOVEDIR),
             other => other,
@@ -166,7 +166,7 @@ impl Files for Root {
 
     fn discard(&self, tmp: &str) -> Io<()> {
         let directory = self.directory(TMP)?;
-        match fs::unlinkat(&directory, tmp, AtFlags::empty()) {
+        match retry_on_intr(|| fs::unlinkat(&directory, tmp, AtFlags::empty())) {
             Err(Errno::ISDIR | Errno::PERM) => {
                 // What others put into it is not ours to remove, and holds up nobody but the fill of that name.
                 let _ = fs::unlinkat(&directory, tmp, AtFlags::REMOVEDIR);

@@ -50,10 +50,11 @@ impl Shared {
     /// Removes a file that is not in the index any more. It may have been stored anew since.
     pub(super) fn unlink(&self, name: Name) {
         let _turn = self.turns.take(name);
-        if !self.index.contains(name) {
-            self.remove(name);
+        if self.index.contains(name) || self.remove(name) {
+            self.index.unlinked(name);
+        } else {
+            self.index.stuck(name);
         }
-        self.index.unlinked(name);
     }
 
     /// Brings the index up to what the directory says of a name.
@@ -66,7 +67,9 @@ impl Shared {
                 self.remove(name);
                 self.index.gone(name);
             }
-            Ok(size) if !self.index.found(name, size) => self.remove(name),
+            Ok(size) if !self.index.found(name, size) => {
+                self.remove(name);
+            }
             Ok(_) => {}
             Err(Errno::NOENT) => self.index.gone(name),
             Err(PLANTED) => {
@@ -95,11 +98,13 @@ impl Shared {
         let _ = self.wait_for_device(move || shared.drop_file(name)).await;
     }
 
-    fn remove(&self, name: Name) {
+    /// Whether it is gone.
+    fn remove(&self, name: Name) -> bool {
         match self.files.remove(name) {
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => true,
             Err(errno) => {
                 self.fault_degrades(Side::Writes, Fault::of(errno));
+                false
             }
         }
     }

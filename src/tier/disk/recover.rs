@@ -33,30 +33,40 @@ pub(super) fn sweep(files: &dyn Files) -> Io<()> {
 
 impl Shared {
     /// Walks all directories, in the background: blocks that were not found yet are looked for when they are asked for.
-    /// Should one of them not be readable, that stays so until the next start.
     pub(super) fn walk(&self) {
         self.recall_popular();
-        let mut complete = self.walk_root();
-        for directory in (0..=u8::MAX).map(|byte| format!("{byte:02x}")) {
-            complete &= self.walk_directory(&directory);
-            if self.jobs.is_closed() {
-                return;
-            }
-        }
-        if complete {
-            self.index.completed();
+        self.walk_root();
+        self.walk_all((0..=u8::MAX).collect());
+    }
+
+    /// Walks the directories that could not be read, until there are none.
+    pub(super) fn walk_again(&self) {
+        let unread = std::mem::take(&mut *self.unread.lock());
+        if !unread.is_empty() {
+            self.walk_all(unread);
         }
     }
 
+    fn walk_all(&self, mut directories: Vec<u8>) {
+        directories.retain(|byte| self.jobs.is_closed() || !self.walk_directory(&format!("{byte:02x}")));
+        if self.jobs.is_closed() {
+            return;
+        }
+        if directories.is_empty() {
+            self.index.completed();
+        }
+        *self.unread.lock() = directories;
+    }
+
     /// Others' files in the root are only counted.
-    fn walk_root(&self) -> bool {
+    fn walk_root(&self) {
         let listed = self.files.list(".", &mut |name| {
             if !is_link(name) && !Name::is_in_root(name) {
                 self.count_foreign();
             }
             !self.jobs.is_closed()
         });
-        self.is_walked(listed)
+        self.is_walked(listed);
     }
 
     fn walk_directory(&self, directory: &str) -> bool {

@@ -18,6 +18,8 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Tests say when.
 #[cfg(test)]
 const EVERY: Duration = Duration::from_secs(3600);
+/// How long what failed is left alone before it is tried again.
+const AGAIN: Duration = Duration::from_secs(10);
 /// At most this much is left free unless the configuration says otherwise.
 const MOST_FREE: u64 = 1 << 30;
 /// Below one part in so many, of bytes and of files, room is short.
@@ -148,10 +150,22 @@ impl Shared {
     /// The work of the watching thread.
     pub(super) fn watch(&self) {
         self.look();
+        let mut tried = (self.now)();
         while self.watch.wait() {
             self.look();
+            let now = (self.now)();
+            if now.saturating_sub(tried) >= AGAIN {
+                tried = now;
+                self.try_again();
+            }
             self.tell_popular();
         }
+    }
+
+    /// What failed for a reason that may be gone: files that could not be unlinked, directories that could not be read.
+    pub(super) fn try_again(&self) {
+        self.index.retry_stuck();
+        self.walk_again();
     }
 
     pub(super) fn look(&self) {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use crate::clock::Clock;
@@ -51,6 +52,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) watch: Watch,
     pub(super) told: Told,
+    /// Directories that the walk could not read, by the byte that they are named by.
+    pub(super) unread: Mutex<Vec<u8>>,
 }
 
 impl fmt::Debug for Shared {
@@ -112,6 +115,7 @@ impl Shared {
             clock: config.policy.clock.clone(),
             watch: Watch::new(config.policy.min_free),
             told: Told::default(),
+            unread: Mutex::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crc_fast::{CrcAlgorithm, Digest, checksum_combine};
 use sha1::Sha1;
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
 use super::GRANULE;
 use crate::object::{SumKind, WholeSum};
@@ -18,6 +18,7 @@ enum State {
     Crc32(SumKind, Digest),
     Sha1(Sha1),
     Sha256(Sha256),
+    Sha512(Box<Sha512>),
 }
 
 impl Summing {
@@ -28,6 +29,7 @@ impl Summing {
             SumKind::Crc32c => State::Crc32(kind, Digest::new(CrcAlgorithm::Crc32Iscsi)),
             SumKind::Sha1 => State::Sha1(Sha1::new()),
             SumKind::Sha256 => State::Sha256(Sha256::new()),
+            SumKind::Sha512 => State::Sha512(Box::new(Sha512::new())),
         })
     }
 
@@ -56,6 +58,7 @@ impl Summing {
             State::Crc32(_, digest) => digest.update(bytes),
             State::Sha1(hasher) => hasher.update(bytes),
             State::Sha256(hasher) => hasher.update(bytes),
+            State::Sha512(hasher) => hasher.update(bytes),
         }
     }
 
@@ -68,6 +71,7 @@ impl Summing {
             }
             State::Sha1(hasher) => WholeSum::new(SumKind::Sha1, &hasher.finalize()),
             State::Sha256(hasher) => WholeSum::new(SumKind::Sha256, &hasher.finalize()),
+            State::Sha512(hasher) => WholeSum::new(SumKind::Sha512, &hasher.finalize()),
         }
     }
 }
@@ -103,6 +107,7 @@ mod tests {
             sum(SumKind::Sha256, b"abc"),
             "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
+        assert!(sum(SumKind::Sha512, b"abc").starts_with("sha512:ddaf35a193617abacc417349ae204131"));
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Index {
     /// Whether all that was evicted is unlinked.
     pub(in crate::tier::disk) fn is_settled(&self) -> bool {
         let state = self.state.lock();
-        state.condemned.is_empty() && state.doomed.is_empty()
+        state.condemned.len() <= state.stuck.len() && state.doomed.is_empty()
     }
 
     /// What to unlink next; waits for it. `None` when closed.
@@ -57,6 +57,19 @@ impl Index {
     /// A file was unlinked, or stored anew before that.
     pub(in crate::tier::disk) fn unlinked(&self, name: Name) {
         self.state.lock().condemned.remove(&name);
+    }
+
+    /// A file could not be unlinked: it takes space that is not counted, and is tried again from time to time.
+    pub(in crate::tier::disk) fn stuck(&self, name: Name) {
+        self.state.lock().stuck.push(name);
+    }
+
+    /// Tries again what could not be unlinked.
+    pub(in crate::tier::disk) fn retry_stuck(&self) {
+        let mut state = self.state.lock();
+        let stuck = std::mem::take(&mut state.stuck);
+        state.doomed.extend(stuck.into_iter().map(Doomed::File));
+        self.doomed.notify_one();
     }
 
     /// Nothing is begun any more, and who waits for something to unlink is let go after the last.

@@ -51,6 +51,8 @@ pub(super) const PAGE: u64 = 4 << 10;
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
+/// At most so many files that cannot be unlinked: they take space beyond the capacity. Then nothing is begun.
+const MOST_STUCK: usize = 16;
 /// How many revisions are remembered to have been sought; others are sought again.
 const MOST_SOUGHT: usize = 4096;
 /// How many files are moved before others may have the lock.
@@ -110,6 +112,8 @@ pub(super) struct Terms<'a> {
 struct State {
     ranks: Ranks,
     doomed: VecDeque<Doomed>,
+    /// Files that could not be unlinked, for a later try; bounded by [`MOST_STUCK`] and what is evicted at once.
+    stuck: Vec<Name>,
     /// Files that are still there and are not to be found again, since they are to be unlinked.
     condemned: HashSet<Name>,
     /// Forgotten before the walk was complete: their files may still be found.
@@ -134,6 +138,7 @@ impl Index {
         let state = State {
             ranks: Ranks::new(limits, quotas, narrow(guess.clamp(1 << 10, 1 << 20))),
             doomed: VecDeque::new(),
+            stuck: Vec::new(),
             condemned: HashSet::new(),
             forgotten: HashSet::new(),
             sought: HashSet::new(),
@@ -247,7 +252,7 @@ impl Index {
         self.expire();
         let pages = Slot::of(size).pages;
         let mut state = self.state.lock();
-        if state.closed || state.doomed.len() >= MOST_DOOMED {
+        if state.closed || state.doomed.len() >= MOST_DOOMED || state.stuck.len() >= MOST_STUCK {
             return Err(GaveUp::NoSpace);
         }
         let victims = state.ranks.reserve(pages, claim, route).ok_or(GaveUp::NoSpace)?;

@@ -284,3 +284,29 @@ async fn records_count_and_are_bounded() {
     assert_eq!((stats.files, stats.bytes), (64, 64 * index::PAGE));
     until(|| bench.on_disk() <= 64 * index::PAGE).await;
 }
+
+/// What cannot be removed takes space that nothing else may then have beyond a little, and is removed as soon as it can be.
+#[tokio::test]
+async fn what_cannot_be_unlinked_is_tried_again() {
+    let mut bench = Bench::new(8 * (BLOCK + index::PAGE));
+    let files = bench.reopen_faulty(|_| faulty::Verdict::Go);
+    bench.walked().await;
+    files.fail(faulty::Call::Remove, rustix::io::Errno::BUSY);
+    let blocks = || {
+        let directories = bench.list("").into_iter().filter(|name| name.len() == 2);
+        directories.map(|directory| bench.list(&directory).len()).sum::<usize>()
+    };
+    let mut stored = 0;
+    for n in 0..100 {
+        let a = revision(&format!("/{n}"), "1");
+        stored += usize::from(bench.store(&a, BLOCK, 0, Claim::Current).await.is_ok());
+    }
+    assert!((8..50).contains(&stored) && blocks() == stored, "{stored}");
+    files.set(|_| faulty::Verdict::Go);
+    bench.disk().shared.try_again();
+    until(|| blocks() <= 8).await;
+    let a = revision("/new", "1");
+    // The device was sick of it, and is tried again after a while.
+    bench.seconds.fetch_add(10, Ordering::Relaxed);
+    bench.store(&a, BLOCK, 0, Claim::Current).await.unwrap();
+}

@@ -116,3 +116,19 @@ async fn what_is_in_unreadable_directories_is_served() {
     assert!(!bench.disk().stats().index_complete);
     assert_eq!(bench.disk().stats().files, 1);
 }
+
+#[tokio::test]
+async fn a_directory_that_could_not_be_read_is_read_later() {
+    let a = revision("/a", "1");
+    let mut bench = stored(&a, SIZE).await;
+    let files = bench.reopen_faulty(|call| match call {
+        Call::List if std::thread::current().name() == Some("disk-walk") => Verdict::Fail(Errno::ACCESS),
+        _ => Verdict::Go,
+    });
+    until(|| bench.disk().shared.unread.lock().len() == 256).await;
+    assert!(!bench.disk().stats().index_complete);
+    files.set(|_| Verdict::Go);
+    bench.disk().shared.try_again();
+    assert!(bench.disk().stats().index_complete);
+    assert_eq!(bench.disk().stats().files, 3);
+}
