@@ -30,6 +30,7 @@ pub struct Metrics {
     splices: IntCounterVec,
     contradictions: IntCounterVec,
     fills: IntCounterVec,
+    ahead: IntCounterVec,
     disk: DiskMetrics,
     /// Pinned requests that no tier could serve with a listed revision.
     pub pin_mismatches: IntCounter,
@@ -142,6 +143,11 @@ impl Metrics {
                 "Revisions that were dropped since the authority's word on them changed.",
                 &["kind"],
             )?,
+            ahead: make.counters(
+                "pieces_ahead_total",
+                "Pieces that were fetched ahead of a reader of a whole object.",
+                &["outcome"],
+            )?,
             fills: make.counters("fills_total", "Blocks on their way into a store.", &["outcome"])?,
             disk: DiskMetrics::new(&make)?,
             pin_mismatches: make.counter("pin_mismatches_total", "Pins that were answered 412.")?,
@@ -205,6 +211,11 @@ impl Metrics {
     /// A fill ended.
     pub fn fill(&self, outcome: &'static str) {
         self.fills.with_label_values(&[outcome]).inc();
+    }
+
+    /// A piece that was fetched ahead of a reader ended.
+    pub fn ahead(&self, outcome: &'static str) {
+        self.ahead.with_label_values(&[outcome]).inc();
     }
 
     /// Asks that disk tier at every scrape.

@@ -76,6 +76,7 @@ impl Maker<'_> {
             nearest: route.discovery == Discovery::Nearest,
             grace: route.grace,
             block_size,
+            parallel: route.parallel.get(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! Owns what a route says. Never matches a request: that is `request`.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub struct Route {
     /// Zero unless `auth` is [`Auth::Check`].
     pub auth_ttl: Duration,
     pub grace: Duration,
+    /// How many pieces of one object are fetched at once for one reader; one: none ahead of it.
+    pub parallel: NonZeroUsize,
     /// How much of `store` it may have where others need space; `None`: all.
     pub quota: Option<Size>,
     pub dialect: Dialect,

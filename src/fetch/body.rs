@@ -7,16 +7,20 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::flight::{End, Follower, Next};
+use super::ahead::Ahead;
+use super::flight::End;
+use super::follower::{Follower, Next};
 use super::reply::Abort;
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, ByteRange, Cause, Head, Heard, RangeSpec, Revision, Target};
-use crate::plan::{MOST_RESUMES, missing_span, served};
+use crate::object::{BlockIndex, BlockSpan, ByteRange, Cause, Head, Heard, RangeSpec, Revision, Target};
+use crate::plan::{MOST_RESUMES, missing_span, piece_end, served};
 use crate::tier::store::Miss;
 
 /// How long a disk may keep a download waiting before the bytes are fetched instead.
 const DISK_PATIENCE: Duration = Duration::from_secs(2);
+/// The same for a download that it has kept waiting for so long once.
+const DISK_IMPATIENCE: Duration = Duration::from_millis(50);
 
 /// A range of a revision, on its way to a client.
 pub struct RevisionBody {
@@ -33,6 +37,12 @@ pub struct RevisionBody {
     first: Option<Bytes>,
     /// Blocks that the store could not read.
     damaged: Vec<BlockIndex>,
+    ahead: Ahead,
+    /// The flight that would have brought everything, had nothing been fetched ahead. It waits; should the revision be
+    /// overwritten, it alone still has it.
+    spare: Option<Follower>,
+    /// How long the disk may keep it waiting.
+    patience: Duration,
     tries: u8,
 }
 
@@ -61,6 +71,9 @@ impl RevisionBody {
             held: Vec::new(),
             first: None,
             damaged: Vec::new(),
+            ahead: Ahead::new(),
+            spare: None,
+            patience: DISK_PATIENCE,
             tries: 0,
         };
         // A list of pins looks at flights of several revisions; the bytes of one are sent.
@@ -108,10 +121,69 @@ impl RevisionBody {
         self.range.starting_at(self.position)
     }
 
+    /// What comes next from one source: all of the rest, or up to the end of a block where others may bring what is beyond.
+    fn part(&self) -> Option<ByteRange> {
+        let rest = self.rest()?;
+        if !self.ahead.has_begun() {
+            return Some(rest);
+        }
+        self.block()?.intersect(rest)
+    }
+
+    /// What is followed need not bring what is fetched ahead, and need not wait once all of that is certain.
+    fn leave_the_rest(&mut self, rest: ByteRange) {
+        let first = self.ahead.first().filter(|first| self.position < *first);
+        if let (Some(first), Some(follower)) = (first, &self.following) {
+            follower.want_until(first);
+        }
+        if self.spare.is_some() && self.ahead.is_assured(rest, self.route.terms.block_size) {
+            self.spare = None;
+        }
+    }
+
+    /// Goes back to the flight that was left for what is fetched ahead.
+    fn turn_to_spare(&mut self) -> bool {
+        let Some(spare) = self.spare.take() else { return false };
+        self.ahead.stop();
+        spare.want_from(self.position);
+        self.follow(spare);
+        true
+    }
+
+    /// Leaves a flight behind for a block that was fetched ahead.
+    fn leave(&mut self, follower: Follower) {
+        if self.spare.is_none() && !follower.ends_before(self.range.last()) {
+            self.spare = Some(follower);
+        }
+    }
+
+    /// The block at the position.
+    fn block(&self) -> Option<ByteRange> {
+        self.route.terms.block_size.range_of(self.index(), self.head.size())
+    }
+
+    /// Whether a block begins here, and perhaps was fetched ahead.
+    fn begins_ahead(&self) -> bool {
+        self.ahead.has_begun() && self.block().is_some_and(|block| block.first() == self.position)
+    }
+
+    /// Whether the block at the position comes from elsewhere, or is here: following the flight that has brought us here
+    /// would be slower.
+    async fn is_elsewhere(&self, follower: &Follower) -> bool {
+        let index = self.index();
+        if let Some(flight) = self.route.flights.get(&self.revision, index) {
+            return !Arc::ptr_eq(&flight, follower.flight());
+        }
+        match BlockSpan::new(index, index) {
+            Some(span) => self.route.held(&self.revision, span, &self.damaged).await == [true],
+            None => false,
+        }
+    }
+
     fn sent(&mut self, bytes: Bytes, source: Source) -> (Bytes, Source) {
-        self.position = self
-            .position
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        self.position = self.position.saturating_add(length);
+        self.ahead.took(length, source == Source::Flight);
         (bytes, source)
     }
 
@@ -122,11 +194,15 @@ impl RevisionBody {
     /// The next bytes; there are some. Every turn of the loop brings bytes, another source, or a step towards the end
     /// of the tries.
     async fn next(&mut self) -> Result<(Bytes, Source), Abort> {
+        if let Some(rest) = self.rest() {
+            self.ahead.advance(&self.route, &self.request, &self.head, rest).await;
+            self.leave_the_rest(rest);
+        }
         loop {
             if let Some(bytes) = self.flown().await? {
                 return Ok(self.sent(bytes, Source::Flight));
             }
-            if self.turn_to_held() || self.join_flight() {
+            if self.following.is_some() || self.turn_to_held() || self.join_flight() {
                 continue;
             }
             let index = self.index();
@@ -144,14 +220,24 @@ impl RevisionBody {
         let Some(mut follower) = self.following.take() else {
             return Ok(None);
         };
-        let Some(rest) = self.rest() else { return Ok(None) };
-        match follower.next(self.position, rest).await {
+        let Some(part) = self.part() else { return Ok(None) };
+        if self.begins_ahead() {
+            if self.is_elsewhere(&follower).await {
+                self.leave(follower);
+                return Ok(None);
+            }
+            if self.ahead.first().is_none_or(|first| first <= self.position) {
+                follower.want_until(u64::MAX);
+            }
+        }
+        match follower.next(self.position, part).await {
             Next::Bytes(bytes) => {
                 self.following = Some(follower);
                 Ok(Some(bytes))
             }
             Next::Behind => self.behind(follower).await,
             Next::Over(End::Whole | End::Abandoned) => Ok(None),
+            Next::Over(End::Cut(_)) if self.turn_to_spare() => Ok(None),
             Next::Over(End::Cut(cause)) => {
                 // The flight has already asked for the rest itself, so this is the end of what can be tried with it.
                 self.tries = MOST_RESUMES;
@@ -175,12 +261,12 @@ impl RevisionBody {
         let Some(part) = block.and_then(|block| block.intersect(rest)) else {
             return Ok(None);
         };
-        match tokio::time::timeout(DISK_PATIENCE, tail.read(part)).await {
-            Ok(Ok(bytes)) => {
+        match self.patiently(tail.read(part)).await {
+            Ok(bytes) => {
                 self.following = Some(follower);
                 Ok(Some(bytes))
             }
-            Ok(Err(_)) | Err(_) => {
+            Err(_) => {
                 // A reader that comes no further must not hold the others up.
                 drop(follower);
                 self.overtake(part).await?;
@@ -214,7 +300,7 @@ impl RevisionBody {
         reachable
     }
 
-    async fn read_block(&self, index: BlockIndex) -> Result<Bytes, Miss> {
+    async fn read_block(&mut self, index: BlockIndex) -> Result<Bytes, Miss> {
         let block = self.route.terms.block_size.range_of(index, self.head.size());
         let part = block
             .zip(self.rest())
@@ -223,16 +309,27 @@ impl RevisionBody {
         if !self.route.keeps || self.damaged.contains(&index) {
             return Err(Miss::Absent);
         }
-        let read = self.route.store.read(&self.revision, index, part);
-        tokio::time::timeout(DISK_PATIENCE, read)
-            .await
-            .unwrap_or(Err(Miss::Fault))
+        let (store, revision) = (self.route.store.clone(), self.revision.clone());
+        self.patiently(store.read(&revision, index, part)).await
+    }
+
+    /// What the disk gives in time. One that has kept this download waiting is not waited for as long again.
+    async fn patiently(&mut self, read: impl Future<Output = Result<Bytes, Miss>>) -> Result<Bytes, Miss> {
+        let read = tokio::time::timeout(self.patience, read).await;
+        read.unwrap_or_else(|_| {
+            self.patience = DISK_IMPATIENCE;
+            Err(Miss::Fault)
+        })
     }
 
     /// Fetches the run of missing blocks at the position, with everyone who wants the same.
     async fn fetch_missing(&mut self) -> Result<(), Abort> {
-        let Some(rest) = self.rest() else { return Ok(()) };
+        let Some(mut rest) = self.rest() else { return Ok(()) };
         let block_size = self.route.terms.block_size;
+        if self.ahead.is_active() {
+            let last = rest.last().min(piece_end(self.position, block_size) - 1);
+            rest = ByteRange::new(self.position, last).unwrap_or(rest);
+        }
         let mut held = self
             .route
             .held(&self.revision, block_size.span_of(rest), &self.damaged)
@@ -278,6 +375,9 @@ impl RevisionBody {
     }
 
     fn failed(&mut self, cause: Cause) -> Result<(), Abort> {
+        if self.turn_to_spare() {
+            return Ok(());
+        }
         self.tries += 1;
         if self.tries > MOST_RESUMES {
             Err(Abort(cause))

@@ -6,7 +6,8 @@ use http::StatusCode;
 
 use super::body::RevisionBody;
 use super::fetching::InHand;
-use super::flight::{Flight, Follower};
+use super::flight::Flight;
+use super::follower::Follower;
 use super::pilot::LOOK_AHEAD;
 use super::relayed::RelayedBody;
 use super::reply::{Account, Body, Reply};

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::flight::{Flight, Follower, Takeoff};
+use super::flight::{Flight, Takeoff, Wanted};
+use super::follower::Follower;
 use super::pilot::{Course, Pilot, Reach};
 use super::route::{Request, Route};
 use crate::object::{
@@ -125,7 +126,7 @@ impl Route {
         BlockSpan::new(span.first(), last).unwrap_or(span)
     }
 
-    fn begin_flight(
+    pub(super) fn begin_flight(
         self: &Arc<Self>,
         request: Request,
         revision: Revision,
@@ -148,6 +149,13 @@ impl Route {
                 return;
             };
             let course = route.course(&request, head, range, last).await;
+            if course.reach == Reach::All && flight.wanted() == Wanted::Leased {
+                // A tier that sends everything for every piece is not to do so ahead of a reader.
+                route.scouting.rest();
+                route.flights.release(&revision, claimed.iter().copied(), &flight);
+                flight.ground(told, None);
+                return;
+            }
             let mut pilot = Pilot::new(route.clone(), flight.clone(), course, claimed.clone());
             pilot.claim_first();
             flight.take_off(

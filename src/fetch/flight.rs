@@ -10,7 +10,8 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
-use crate::object::{BlockIndex, ByteRange, Cause, Found, Revision, StrongETag};
+use super::follower::{Follower, Lease, Next};
+use crate::object::{BlockIndex, ByteRange, Cause};
 use crate::plan::Told;
 use crate::tier::store::Tail;
 use crate::tier::upstream::Body;
@@ -26,17 +27,6 @@ pub(crate) enum End {
     Cut(Cause),
 }
 
-/// What a follower gets next.
-#[derive(Debug)]
-pub(crate) enum Next {
-    /// Bytes at the position that was asked for.
-    Bytes(Bytes),
-    /// The position fell out of the window.
-    Behind,
-    /// Nothing more will come from here.
-    Over(End),
-}
-
 /// What became of a flight's question.
 #[derive(Debug)]
 pub(crate) enum Takeoff {
@@ -49,33 +39,63 @@ pub(crate) enum Takeoff {
 /// A transfer in progress.
 pub(crate) struct Flight {
     window: u64,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// Ticks whenever bytes came or the flight ended.
     news: watch::Sender<u64>,
-    /// Told when a reader moved or left.
+    /// Told when a reader moved or left, or a lease ended.
     pub(super) moved: Notify,
+    /// Told when a reader left or a lease ended.
+    pub(super) left: Notify,
 }
 
-struct State {
+pub(super) struct State {
     takeoff: Option<Arc<Takeoff>>,
     /// The answer of a grounded flight, for the one who began it.
     in_hand: Option<Body>,
     chunks: VecDeque<Bytes>,
     /// Position of the first byte of `chunks`.
-    base: u64,
+    pub(super) base: u64,
     /// Position after the last byte that came.
     end: u64,
-    readers: HashMap<u64, u64>,
+    pub(super) readers: HashMap<u64, Reader>,
     next_reader: u64,
+    /// Whether anybody ever read.
+    was_read: bool,
+    pub(super) lease: Leased,
     tails: VecDeque<(BlockIndex, Arc<dyn Tail>)>,
-    over: Option<End>,
+    pub(super) over: Option<End>,
 }
 
-/// One reader of a flight. Dropped, it no longer paces it.
-pub(crate) struct Follower {
-    flight: Arc<Flight>,
-    id: u64,
-    news: watch::Receiver<u64>,
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reader {
+    pub(super) position: u64,
+    /// It wants nothing before that.
+    pub(super) from: u64,
+    /// It wants nothing from there on.
+    pub(super) until: u64,
+}
+
+/// Whether a flight is wanted by one who does not read it yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leased {
+    Never,
+    Now,
+    NoMore,
+}
+
+/// Who wants what a flight brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Readers, and they have read nearly all that is in the window.
+    Soon,
+    /// Readers, and there is enough in the window, or they are to get what comes from elsewhere.
+    Later,
+    /// Nobody yet, but one will come.
+    Leased,
+    /// Nobody now; somebody did.
+    Unread,
+    /// Nobody, ever: it was begun for one who did not come.
+    Recalled,
 }
 
 impl Flight {
@@ -89,6 +109,8 @@ impl Flight {
             end: 0,
             readers: HashMap::new(),
             next_reader: 0,
+            was_read: false,
+            lease: Leased::Never,
             tails: VecDeque::new(),
             over: None,
         };
@@ -97,6 +119,7 @@ impl Flight {
             state: Mutex::new(state),
             news: watch::Sender::new(0),
             moved: Notify::new(),
+            left: Notify::new(),
         })
     }
 
@@ -194,6 +217,27 @@ impl Flight {
             .map(|(_, tail)| tail.clone())
     }
 
+    /// Whether a block is worth storing for those who read: not what they have had from elsewhere, or are to.
+    pub(super) fn wants(&self, block: ByteRange) -> bool {
+        let state = self.state.lock();
+        let mut readers = state.readers.values();
+        state.lease == Leased::Now
+            || readers.len() == 0
+            || readers.any(|reader| reader.from < block.end() && block.first() < reader.until)
+    }
+
+    /// Up to where somebody wants what comes.
+    pub(super) fn wanted_until(&self) -> u64 {
+        let state = self.state.lock();
+        match state.lease {
+            Leased::Now => u64::MAX,
+            Leased::Never | Leased::NoMore => {
+                let ends = state.readers.values().map(|reader| reader.until);
+                ends.max().unwrap_or(u64::MAX)
+            }
+        }
+    }
+
     /// Ends the flight if nobody reads: whoever begins to follow later finds it over. Whether it did.
     pub(super) fn abandon(&self) -> bool {
         let mut state = self.state.lock();
@@ -204,16 +248,47 @@ impl Flight {
         true
     }
 
-    /// Whether anyone reads.
-    pub(super) fn has_readers(&self) -> bool {
-        !self.state.lock().readers.is_empty()
+    /// Whether anyone reads, or will.
+    pub(super) fn is_wanted(&self) -> bool {
+        matches!(self.wanted(), Wanted::Soon | Wanted::Later | Wanted::Leased)
     }
 
-    /// Whether the fastest reader wants more than the window holds; without readers the fill sets the pace.
-    pub(super) fn has_room(&self) -> bool {
+    /// Who wants what comes, and when.
+    pub(super) fn wanted(&self) -> Wanted {
         let state = self.state.lock();
-        let fastest = state.fastest();
-        fastest.is_none_or(|fastest| state.end.saturating_sub(fastest) < self.window)
+        let wanting = state.readers.values().filter(|reader| reader.until > state.end);
+        let fastest = wanting.map(|reader| reader.position).max();
+        match (fastest, state.lease) {
+            (Some(fastest), _) if state.end.saturating_sub(fastest) < self.window => Wanted::Soon,
+            (Some(_), _) => Wanted::Later,
+            (None, Leased::Now) => Wanted::Leased,
+            // Others bring what comes next, or are to; should they fail, this goes on.
+            (None, _) if !state.readers.is_empty() => Wanted::Later,
+            (None, Leased::NoMore) if !state.was_read => Wanted::Recalled,
+            (None, Leased::Never | Leased::NoMore) => Wanted::Unread,
+        }
+    }
+
+    /// Ends the flight as soon as nobody wants it, or nobody reads and what comes is not worth finishing for later readers.
+    pub(super) async fn unwanted(&self, worth_finishing: bool) {
+        loop {
+            let left = self.left.notified();
+            let over = match self.wanted() {
+                Wanted::Soon | Wanted::Later | Wanted::Leased => false,
+                Wanted::Unread => !worth_finishing,
+                Wanted::Recalled => true,
+            };
+            if over && self.abandon() {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// Wants what comes for a reader who is on the way.
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
+        self.state.lock().lease = Leased::Now;
+        Lease::new(Arc::clone(self))
     }
 
     /// Begins to follow from a position.
@@ -221,17 +296,15 @@ impl Flight {
         let mut state = self.state.lock();
         let id = state.next_reader;
         state.next_reader = id.wrapping_add(1);
-        state.readers.insert(id, position);
+        let (from, until) = (0, u64::MAX);
+        state.readers.insert(id, Reader { position, from, until });
+        state.was_read = true;
         drop(state);
         self.moved.notify_one();
-        Follower {
-            flight: self.clone(),
-            id,
-            news: self.news.subscribe(),
-        }
+        Follower::new(self.clone(), id, self.news.subscribe())
     }
 
-    fn at(&self, position: u64, range: ByteRange) -> Option<Next> {
+    pub(super) fn at(&self, position: u64, range: ByteRange) -> Option<Next> {
         let state = self.state.lock();
         if position < state.base {
             return Some(Next::Behind);
@@ -255,7 +328,7 @@ impl Flight {
 impl State {
     /// How far the fastest reader has come; `None` without readers.
     fn fastest(&self) -> Option<u64> {
-        self.readers.values().copied().max()
+        self.readers.values().map(|reader| reader.position).max()
     }
 
     fn push(&mut self, bytes: Bytes, window: u64) {
@@ -274,69 +347,6 @@ impl State {
     }
 }
 
-impl Follower {
-    /// Whether the flight is known to bring bytes of a revision of that tag.
-    pub(crate) fn brings(&self, tag: &StrongETag) -> bool {
-        match self.flight.taken_off().as_deref() {
-            Some(Takeoff::Flowing(told, _)) => told.heard.found().and_then(Found::strong_tag).as_ref() == Some(tag),
-            Some(Takeoff::Grounded(_)) | None => false,
-        }
-    }
-
-    /// Whether the flight's bytes begin beyond a position.
-    pub(crate) fn begins_after(&self, position: u64) -> bool {
-        match self.flight.taken_off().as_deref() {
-            Some(Takeoff::Flowing(_, range)) => range.first() > position,
-            Some(Takeoff::Grounded(_)) | None => false,
-        }
-    }
-
-    /// Whether the flight will bring nothing beyond a position, or nothing more.
-    pub(crate) fn ends_before(&self, position: u64) -> bool {
-        self.flight.range().is_none_or(|range| range.end() <= position)
-    }
-
-    /// What is at a position, up to the end of `range`; waits for it.
-    pub(crate) async fn next(&mut self, position: u64, range: ByteRange) -> Next {
-        self.move_to(position);
-        loop {
-            self.news.mark_unchanged();
-            if let Some(next) = self.flight.at(position, range) {
-                return next;
-            }
-            let _ = self.news.changed().await;
-        }
-    }
-
-    /// Paces the flight by the first byte that is still in the window, for one who will come there. Whether he will: he
-    /// wants nothing from `end` on.
-    pub(crate) fn hold_on(&mut self, end: u64) -> bool {
-        let mut state = self.flight.state.lock();
-        let base = state.base;
-        state.readers.insert(self.id, base);
-        drop(state);
-        self.flight.moved.notify_one();
-        base < end
-    }
-
-    /// The flight.
-    pub(crate) fn flight(&self) -> &Arc<Flight> {
-        &self.flight
-    }
-
-    fn move_to(&self, position: u64) {
-        self.flight.state.lock().readers.insert(self.id, position);
-        self.flight.moved.notify_one();
-    }
-}
-
-impl Drop for Follower {
-    fn drop(&mut self) {
-        self.flight.state.lock().readers.remove(&self.id);
-        self.flight.moved.notify_one();
-    }
-}
-
 /// The part of a chunk that starts at `start` from `position` to the end of `range`.
 fn piece(chunk: &Bytes, start: u64, position: u64, range: ByteRange) -> Bytes {
     let from = usize::try_from(position.saturating_sub(start))
@@ -352,12 +362,6 @@ fn length(bytes: &Bytes) -> u64 {
     u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
-impl std::fmt::Debug for Follower {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Follower").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl std::fmt::Debug for Flight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
@@ -367,15 +371,6 @@ impl std::fmt::Debug for Flight {
             .field("over", &state.over)
             .finish()
     }
-}
-
-/// Where a revision's block is in flight.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Claimed {
-    /// The revision.
-    pub(crate) revision: Revision,
-    /// The block.
-    pub(crate) index: BlockIndex,
 }
 
 #[cfg(test)]
@@ -409,7 +404,7 @@ mod tests {
         let mut position = 0;
         // Pieces that do not divide the window, as sockets give them.
         for _ in 0..40 {
-            while flight.has_room() {
+            while flight.wanted() == Wanted::Soon {
                 flight.push(Bytes::from(vec![0; 333]));
             }
             let Next::Bytes(bytes) = reader.next(position, range()).await else {
@@ -426,7 +421,7 @@ mod tests {
         let flight = flight();
         drop(flight.follow(0));
         for _ in 0..40 {
-            assert!(flight.has_room());
+            assert_eq!(flight.wanted(), Wanted::Unread);
             flight.push(Bytes::from(vec![0; 333]));
         }
         let state = flight.state.lock();

@@ -5,8 +5,17 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use super::flight::{Claimed, Flight};
+use super::flight::Flight;
 use crate::object::{BlockIndex, BlockSpan, Revision};
+
+/// Where a revision's block is in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Claimed {
+    /// The revision.
+    pub(crate) revision: Revision,
+    /// The block.
+    pub(crate) index: BlockIndex,
+}
 
 /// All claims of a route.
 #[derive(Debug, Default)]

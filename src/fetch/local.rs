@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::flight::{Flight, Follower, Takeoff};
+use super::flight::{Flight, Takeoff};
+use super::follower::Follower;
 use super::pilot::LOOK_AHEAD;
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, BlockSpan, ByteRange, Head, Heard, Revision, StrongETag};

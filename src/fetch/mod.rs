@@ -3,6 +3,7 @@
 //! Owns: flights (a block in flight is fetched once), discovery groups (the authority is asked once), bodies, and the
 //! order of questions. Never: decides what is right to answer, or parses a request.
 
+mod ahead;
 mod ask;
 mod at_hand;
 mod body;
@@ -11,6 +12,7 @@ mod driver;
 mod fetching;
 mod flight;
 mod flights;
+mod follower;
 mod group;
 mod local;
 mod pilot;

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
+use futures_util::future::OptionFuture;
 
-use super::flight::{End, Flight};
+use super::flight::{End, Flight, Wanted};
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, ByteRange, Cause, Head, Revision};
 use crate::plan::{Recovery, recover};
@@ -61,9 +63,10 @@ pub(crate) struct Pilot {
     position: u64,
     /// Whether anyone read when the bytes at hand came: who has had the last of them is gone before they are filled.
     wanted: bool,
-    /// Whether it goes on without readers as long as the disk takes what comes: whoever wants another piece of what is
-    /// always sent whole would have all of it sent again.
-    lingers: bool,
+    /// Whether the disk takes what comes. Without that, nothing is brought that nobody reads.
+    stores: bool,
+    /// Blocks that have come and are not yet in the store.
+    publishing: Arc<AtomicUsize>,
 }
 
 impl Pilot {
@@ -71,7 +74,7 @@ impl Pilot {
     pub(crate) fn new(route: Arc<Route>, flight: Arc<Flight>, course: Course, claimed: Vec<BlockIndex>) -> Self {
         let claimed = claimed.into_iter().collect();
         let position = course.range.first();
-        let lingers = course.reach == Reach::All && route.keeps;
+        let stores = route.keeps;
         Self {
             route,
             flight,
@@ -80,7 +83,8 @@ impl Pilot {
             fill: None,
             position,
             wanted: true,
-            lingers,
+            stores,
+            publishing: Arc::default(),
         }
     }
 
@@ -135,7 +139,14 @@ impl Pilot {
             if !self.wait_for_room().await {
                 return Ok(End::Abandoned);
             }
-            match body.next().await {
+            let worth_finishing = self.is_worth_finishing();
+            let next = tokio::select! {
+                biased;
+                next = body.next() => next,
+                // An upstream that is silent is not waited for in vain.
+                () = self.flight.unwanted(worth_finishing) => return Ok(End::Abandoned),
+            };
+            match next {
                 Some(Ok(bytes)) => self.accept(bytes),
                 Some(Err(cut)) => return Err(cut.0),
                 // A clean end before the proven one is a cut all the same.
@@ -166,41 +177,67 @@ impl Pilot {
         }
     }
 
-    /// Waits until the next bytes are wanted. `false` if they never will be: nobody reads, and there is no block to be
+    /// Waits until the next bytes are wanted. Without readers that is when the disk has taken what came before; ahead of a
+    /// reader, when all that it has not taken is still in the window: whoever comes to the middle of it is not to wait for
+    /// a slow disk. `false` if they never will be: nobody reads, and there is no block to be
     /// finished for later readers.
     async fn wait_for_room(&mut self) -> bool {
         loop {
             let moved = self.flight.moved.notified();
-            if self.flight.has_readers() {
-                if self.flight.has_room() {
-                    return true;
+            let wanted = self.flight.wanted();
+            match wanted {
+                Wanted::Soon => return true,
+                Wanted::Later => {
+                    moved.await;
+                    continue;
                 }
-                moved.await;
-                continue;
+                Wanted::Leased | Wanted::Unread | Wanted::Recalled => {}
             }
-            let Some((_, fill)) = &self.fill else {
-                if self.lingers {
-                    return true;
-                }
+            let worth_it = match wanted {
+                Wanted::Leased => self.stores,
+                Wanted::Recalled => false,
+                _ => self.is_worth_finishing(),
+            };
+            if !worth_it {
                 if self.flight.abandon() {
                     return false;
                 }
                 continue;
+            }
+            let backlog = match wanted {
+                Wanted::Leased => self.route.window / 2,
+                _ => BACKLOG_WITHOUT_READERS,
             };
-            if fill.backlog() < BACKLOG_WITHOUT_READERS {
+            let behind = self.fill.as_ref().filter(|(_, fill)| fill.backlog() >= backlog);
+            let drained = behind.map(|(_, fill)| fill.drained());
+            if drained.is_none() && (wanted != Wanted::Leased || self.publishing.load(Ordering::Relaxed) <= 1) {
                 return true;
             }
+            // A block that is published is told of as if somebody moved.
+            let drained = OptionFuture::from(drained);
             tokio::select! {
                 () = moved => {}
-                () = fill.drained() => {}
+                Some(()) = drained => {}
+                () = tokio::time::sleep(AHEAD_OF_DISK), if wanted == Wanted::Leased => {
+                    self.route.scouting.rest();
+                    if self.flight.abandon() {
+                        return false;
+                    }
+                }
             }
         }
+    }
+
+    /// Whether what comes is of use without readers: a block that was begun is, for those to come; and where everything is
+    /// always sent whole, whoever wants another piece would have all of it sent again.
+    fn is_worth_finishing(&self) -> bool {
+        self.fill.is_some() || (self.stores && self.course.reach == Reach::All)
     }
 
     fn accept(&mut self, mut bytes: Bytes) {
         let left = self.course.range.end().saturating_sub(self.position);
         bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
-        self.wanted = self.flight.has_readers();
+        self.wanted = self.flight.is_wanted();
         self.flight_push(&bytes);
         while !bytes.is_empty() {
             let piece = self.next_piece(&mut bytes);
@@ -250,10 +287,14 @@ impl Pilot {
         let passed: Vec<BlockIndex> = self.claimed.range(..index).copied().collect();
         self.release(&passed);
         self.claim_ahead();
-        let block = self.route.terms.block_size.range_of(index, self.course.head.size());
+        let block_size = self.route.terms.block_size;
+        let block = block_size.range_of(index, self.course.head.size());
         let whole = block.is_some_and(|block| self.course.range.covers(block));
         // A block that was begun is finished without readers, for those to come; it is not worth beginning another.
-        let wanted = (self.lingers || self.wanted) && self.claimed.contains(&index);
+        let everything = self.course.reach == Reach::All;
+        let wanted = block.is_some_and(|block| self.flight.wants(block))
+            && (self.wanted || (everything && self.stores))
+            && self.claimed.contains(&index);
         if !whole || !self.route.keeps || !wanted {
             return;
         }
@@ -267,14 +308,14 @@ impl Pilot {
                 self.fill = Some((index, fill));
             }
             Err(why) => {
-                self.lingers = false;
+                self.stores = false;
                 self.route.metrics.fill(Err(why));
             }
         }
     }
 
     fn give_up(&mut self, index: BlockIndex, why: GaveUp) {
-        self.lingers = false;
+        self.stores = false;
         self.fill = None;
         self.flight.drop_tail(index);
         self.route.metrics.fill(Err(why));
@@ -286,11 +327,15 @@ impl Pilot {
         let Some((index, fill)) = self.fill.take() else { return };
         self.claimed.remove(&index);
         let (route, flight, revision) = (self.route.clone(), self.flight.clone(), self.course.revision.clone());
+        let publishing = self.publishing.clone();
+        publishing.fetch_add(1, Ordering::Relaxed);
         self.route.tasks.spawn(async move {
             let finished = fill.finish().await;
+            publishing.fetch_sub(1, Ordering::Relaxed);
             route.metrics.fill(finished);
             route.flights.release(&revision, [index], &flight);
             flight.drop_tail(index);
+            flight.moved.notify_one();
         });
     }
 
@@ -300,7 +345,8 @@ impl Pilot {
             Reach::Ahead => self
                 .position
                 .saturating_add(LOOK_AHEAD.max(block_size.bytes()))
-                .min(self.course.range.end()),
+                .min(self.course.range.end())
+                .min(self.flight.wanted_until()),
             Reach::All => self.course.range.end(),
             Reach::Nothing => return,
         };
@@ -334,6 +380,10 @@ impl Drop for Pilot {
 
 /// Without readers a flight runs at the pace of the disk, with this many bytes on their way to it.
 const BACKLOG_WITHOUT_READERS: u64 = 512 << 10;
+
+/// How long the disk may keep a flight waiting that is ahead of its reader: a block that comes at the pace of a slow disk
+/// would hold up a reader who comes to it in the middle.
+const AHEAD_OF_DISK: Duration = Duration::from_millis(250);
 
 /// Drops what a body holds before a position: an upstream that ignores Range sends everything again.
 fn skip_to(body: Body, first: u64, position: u64) -> Body {

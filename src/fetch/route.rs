@@ -6,7 +6,9 @@ use std::sync::Arc;
 use http::HeaderMap;
 use tokio_util::task::TaskTracker;
 
+use super::ahead::Scouting;
 use super::currency::Currency;
+use super::flight::End;
 use super::flights::Flights;
 use super::group::Groups;
 use crate::clock::Clock;
@@ -56,6 +58,7 @@ pub struct Route {
     pub(super) flights: Flights,
     pub(super) groups: Groups,
     pub(super) currency: Currency,
+    pub(super) scouting: Scouting,
 }
 
 /// A read of an object, with what of the request upstreams are to see.
@@ -94,6 +97,7 @@ impl Route {
             flights: Flights::default(),
             groups: Groups::default(),
             currency: Currency::new(),
+            scouting: Scouting::new(),
         })
     }
 
@@ -129,6 +133,16 @@ impl Counted {
             Detail::PinMismatch | Detail::PinIgnored => self.0.pin_mismatches.inc(),
             _ => {}
         }
+    }
+
+    /// What was fetched ahead of a reader ended, or is not needed any more.
+    pub(super) fn ahead(&self, end: Option<End>) {
+        self.0.ahead(match end {
+            Some(End::Whole) => "whole",
+            Some(End::Abandoned) => "abandoned",
+            Some(End::Cut(_)) => "failed",
+            None => "recalled",
+        });
     }
 
     pub(super) fn resumed(&self) {

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use prometheus::IntGauge;
 
 use super::fetching::InHand;
-use super::flight::Follower;
+use super::follower::Follower;
 use super::group::{Group, GroupKey, Place};
 use super::route::{Request, Route};
 use crate::object::Method;

@@ -1,10 +1,11 @@
 //! The decisions of the contract (`semantics.md`, Decisions), as pure functions.
 //!
 //! Owns: what to ask next and what to answer ([`next`]), which answers are believed ([`admit`]), what an answer teaches
-//! ([`learn`]), which tier a pin is asked at ([`probe`]), what follows a cut body ([`recover`]), and the head of every
+//! ([`learn`]), which tier a pin is asked at ([`probe`]), what follows a cut body ([`recover`]), what is fetched ahead of a reader ([`next_piece`]), and the head of every
 //! response ([`respond`]). Never: awaits, clocks, disks, metrics. Every choice is an enum whose variant is the reason.
 
 mod admit;
+mod ahead;
 mod detail;
 mod discovery;
 mod facts;
@@ -24,6 +25,7 @@ mod step;
 mod tests;
 
 pub use admit::{admit, reuses_tag, storable};
+pub use ahead::{earned, next_piece, piece_end};
 pub use detail::{Detail, Forward, Trace};
 pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
 pub use learn::{Lesson, confirmed, head_of, learn, learn_parts, tells_length};

@@ -28,6 +28,8 @@ pub struct Terms {
     pub grace: Duration,
     /// The size of blocks.
     pub block_size: BlockSize,
+    /// How many pieces of one revision are fetched at once for one reader.
+    pub parallel: usize,
 }
 
 /// The next thing to do.

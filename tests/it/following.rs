@@ -147,7 +147,7 @@ async fn plain_gets_at_the_same_time_fetch_once() {
     let size = 48 << 20;
     let origin = origin_with(size).await;
     // A disk that keeps up, however busy the machine is.
-    let config = http_config(&origin.url(), "") + "limits: { fills: 256MiB }\n";
+    let config = http_config(&origin.url(), ", parallel: 1") + "limits: { fills: 256MiB }\n";
     let sidecar = Sidecar::start(&config).await;
     let address = sidecar.address;
     join_all((0..6).map(|_| async move {

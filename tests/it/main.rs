@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on has failed")]
 #![expect(clippy::indexing_slicing, reason = "a test that cannot go on has failed")]
 
+mod ahead;
 mod answers;
 mod chain;
 mod command_line;

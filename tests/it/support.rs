@@ -28,8 +28,25 @@ impl Sidecar {
         Self::start_on(tempfile::tempdir().unwrap(), yaml, Clock::system()).await
     }
 
+    /// Starts with a disk that takes so many bytes a second.
+    pub(crate) async fn start_slow(yaml: &str, bytes_per_second: u64) -> Self {
+        let surroundings = Surroundings {
+            slow_disks: Some(bytes_per_second),
+            ..Surroundings::default()
+        };
+        Self::start_in(tempfile::tempdir().unwrap(), yaml, surroundings).await
+    }
+
     /// Starts with that directory, as after a restart, and that clock.
     pub(crate) async fn start_on(disk: TempDir, yaml: &str, clock: Clock) -> Self {
+        let surroundings = Surroundings {
+            clock,
+            ..Surroundings::default()
+        };
+        Self::start_in(disk, yaml, surroundings).await
+    }
+
+    async fn start_in(disk: TempDir, yaml: &str, surroundings: Surroundings) -> Self {
         let yaml = yaml.replace("{disk}", &cache_in(disk.path()));
         let config = Config::parse(&yaml, &|_| None).unwrap_or_else(|faults| panic!("{faults}\n{yaml}"));
         let keys = StaticKeys {
@@ -39,9 +56,8 @@ impl Sidecar {
         let app = App::start(
             config,
             Surroundings {
-                clock,
                 s3_keys: Some(keys),
-                ..Surroundings::default()
+                ..surroundings
             },
         )
         .await

@@ -62,6 +62,7 @@ impl Judge<'_> {
         self.note_unreachable(&matcher, path, notes);
         let tiers = self.chain(route.tiers, &path.key("tiers"), notes);
         let grace = bounded(route.grace, &path.key("grace"), &bounds::GRACE, notes).get();
+        let parallel = bounded(route.parallel, &path.key("parallel"), &bounds::PARALLEL, notes).get();
         let auth_ttl = auth_ttl(route.auth_ttl, route.auth, &path.key("auth_ttl"), notes);
         let Chain { store, upstreams } = tiers?;
         let quota = disks::quota(route.quota, store.as_deref(), &path.key("quota"), notes);
@@ -80,6 +81,7 @@ impl Judge<'_> {
             auth: auth?,
             auth_ttl: auth_ttl.get(),
             grace,
+            parallel,
             quota,
             dialect: dialect?,
             writes: writes?,

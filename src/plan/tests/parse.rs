@@ -39,6 +39,7 @@ pub(super) fn terms(name: &str) -> Terms {
         nearest: kind == "nearest",
         grace: GRACE,
         block_size: BLOCK,
+        parallel: 1,
     }
 }
 

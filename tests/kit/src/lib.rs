@@ -7,6 +7,7 @@
 //! | [`s3`] | an S3 server: SigV4, conditions, ranges, parts, versions, uploads; counts everything | lie |
 //! | [`origin`] | an HTTP/1.1 origin: honest, and by script wrong in every way that we know of | keep what is put |
 //! | [`client`] | a parallel download: discovery, pinned chunks, restart on 412; verifies as it streams | hide a failure |
+//! | [`shaper`] | a TCP proxy that makes a near server a far one | look into what it carries |
 //! | [`raw`] | one connection, byte by byte, for tables of requests and malformed heads | mend, retry, follow |
 //!
 //! Inside: `content` (what an object consists of), `honest` (what RFC 9110 says to preconditions and ranges, pure, for both
@@ -39,5 +40,6 @@ pub mod origin;
 pub mod pattern;
 pub mod raw;
 pub mod s3;
+pub mod shaper;
 
 pub use content::Content;

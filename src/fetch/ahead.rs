@@ -1,0 +1,258 @@
+//! Fetching ahead of one reader: pieces of its revision on their way to the disk, side by side, while it still reads what
+//! comes before them. Which pieces is `plan::next_piece`'s to say.
+//!
+//! Owns: the leases of those flights. Without a reader or a lease they end, in the middle of a block if nobody ever read
+//! them. Never: makes a reader wait, or goes on where the disk does not take what comes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::flight::{End, Flight};
+use super::follower::Lease;
+use super::route::{Counted, Request, Route};
+use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectSize, RangeSpec, Revision, Target};
+use crate::plan::{earned, missing_span, next_piece};
+
+/// Pieces that are fetched ahead at once, for all readers of a route. A quarter of what a tier may be asked by default, so
+/// that those who wait for bytes find connections.
+const MOST: usize = 64;
+/// How many bytes a reader takes between two looks at what is on its way.
+const LOOK: u64 = 256 << 10;
+/// How long nothing is fetched ahead after the disk did not take what came.
+const REST: Duration = Duration::from_secs(10);
+
+/// What a route fetches ahead of its readers.
+#[derive(Debug)]
+pub(super) struct Scouting {
+    permits: Arc<Semaphore>,
+    epoch: Instant,
+    /// Milliseconds since the epoch.
+    rests_until: AtomicU64,
+}
+
+/// What is fetched ahead of one reader.
+#[derive(Debug)]
+pub(super) struct Ahead {
+    taken: u64,
+    looked: u64,
+    /// The first block that was not part of a piece yet.
+    from: BlockIndex,
+    pieces: Vec<Piece>,
+    /// Where the first piece begins.
+    first: Option<u64>,
+    /// Whether others bring some of what is not here.
+    relies_on_others: bool,
+    failed: bool,
+}
+
+/// What came of a piece.
+enum Begun {
+    /// A flight brings all that is missing of it, or the first part.
+    Flight { lease: Lease, first: BlockIndex, all: bool },
+    /// It is here.
+    Nothing,
+    /// Others bring it.
+    Elsewhere,
+}
+
+struct Piece {
+    lease: Lease,
+    metrics: Counted,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Scouting {
+    pub(super) fn new() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(MOST)),
+            epoch: Instant::now(),
+            rests_until: AtomicU64::new(0),
+        }
+    }
+
+    /// The disk does not take what comes: whoever reads is to fetch by itself.
+    pub(super) fn rest(&self) {
+        self.rests_until.store(self.millis() + millis(REST), Ordering::Relaxed);
+    }
+
+    fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        if self.millis() < self.rests_until.load(Ordering::Relaxed) {
+            return None;
+        }
+        Arc::clone(&self.permits).try_acquire_owned().ok()
+    }
+
+    fn millis(&self) -> u64 {
+        millis(Instant::now().saturating_duration_since(self.epoch))
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Ahead {
+    pub(super) fn new() -> Self {
+        Self {
+            taken: 0,
+            looked: 0,
+            from: BlockIndex::new(0),
+            pieces: Vec::new(),
+            first: None,
+            relies_on_others: false,
+            failed: false,
+        }
+    }
+
+    /// The reader took bytes that came from a tier, or, once something is fetched ahead, from anywhere.
+    pub(super) fn took(&mut self, bytes: u64, from_tier: bool) {
+        if from_tier || self.has_begun() {
+            self.taken = self.taken.saturating_add(bytes);
+        }
+    }
+
+    /// Whether pieces are on their way or were: what the reader follows is then not the only source of what comes next.
+    pub(super) fn has_begun(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Where the first piece begins: what brings bytes up to there need bring no more.
+    pub(super) fn first(&self) -> Option<u64> {
+        self.first
+    }
+
+    /// Whether what comes next is being fetched ahead, so that the reader need not ask for more than it reads.
+    pub(super) fn is_active(&self) -> bool {
+        self.has_begun() && !self.failed
+    }
+
+    /// Begins to fetch what the reader has earned. `rest` is what it still wants.
+    pub(super) async fn advance(&mut self, route: &Arc<Route>, request: &Request, head: &Head, rest: ByteRange) {
+        let parallel = route.terms.parallel;
+        let due = self.taken.saturating_sub(self.looked) >= LOOK && earned(self.taken, parallel) > 0;
+        if !due || self.failed || !route.keeps {
+            return;
+        }
+        self.looked = self.taken;
+        self.let_go_of_ended();
+        // The first one shows whether the tier has ranges at all.
+        let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
+        while proven && !self.failed && self.pieces.len() < earned(self.taken, parallel) {
+            let Some(piece) = next_piece(rest, self.from, route.terms.block_size, parallel) else {
+                return;
+            };
+            let Some(permit) = route.scouting.permit() else { return };
+            self.from = piece.last().next();
+            let begun = route.fly_ahead(request, head, piece).await;
+            let first = match &begun {
+                Begun::Flight { first, .. } => *first,
+                Begun::Nothing | Begun::Elsewhere => piece.first(),
+            };
+            self.first.get_or_insert(route.terms.block_size.start_of(first));
+            match begun {
+                Begun::Flight { lease, all, .. } => {
+                    self.relies_on_others |= !all;
+                    self.pieces.push(Piece {
+                        lease,
+                        metrics: route.metrics.clone(),
+                        _permit: permit,
+                    });
+                }
+                Begun::Nothing => {}
+                Begun::Elsewhere => self.relies_on_others = true,
+            }
+        }
+    }
+
+    /// Whether every byte up to the end is here or was promised by an answer: nothing more has to be asked for.
+    pub(super) fn is_assured(&self, rest: ByteRange, block_size: BlockSize) -> bool {
+        self.is_active()
+            && !self.relies_on_others
+            && self.from > block_size.index_of(rest.last())
+            && self.pieces.iter().all(|piece| piece.lease.is_flowing())
+    }
+
+    /// Nothing more is fetched ahead.
+    pub(super) fn stop(&mut self) {
+        self.failed = true;
+        self.pieces.clear();
+    }
+
+    fn let_go_of_ended(&mut self) {
+        self.pieces.retain(|piece| {
+            let ended = piece.lease.ended();
+            self.failed |= ended.is_some_and(|end| end != End::Whole);
+            ended.is_none()
+        });
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        self.metrics.ahead(self.lease.ended());
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Piece")
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Route {
+    /// Begins a flight that brings the first run of missing blocks of a piece that nobody else brings.
+    async fn fly_ahead(self: &Arc<Self>, request: &Request, head: &Head, piece: BlockSpan) -> Begun {
+        let revision = Revision {
+            key: request.key.clone(),
+            tag: head.tag().clone(),
+        };
+        let held = self.held(&revision, piece, &[]).await;
+        let Some(missing) = self.missing_of(piece, head.size(), &held) else {
+            return Begun::Nothing;
+        };
+        // What a reader follows claims some of what comes next.
+        let free = missing
+            .iter()
+            .find(|index| self.flights.get(&revision, *index).is_none());
+        let Some(free) = free.and_then(|first| BlockSpan::new(first, missing.last())) else {
+            return Begun::Elsewhere;
+        };
+        let (flight, claimed) = self.flights.join_or_begin(&revision, free, || Flight::new(self.window));
+        let run = claimed.iter().zip(free.iter()).take_while(|(a, b)| **a == *b).count();
+        // What others bring further on is theirs; this ends before.
+        let (run, beyond) = claimed.split_at_checked(run).unwrap_or_default();
+        self.flights.release(&revision, beyond.iter().copied(), &flight);
+        let range = run
+            .last()
+            .and_then(|last| self.bytes_of(BlockSpan::new(free.first(), *last)?, head.size()));
+        let Some(range) = range else { return Begun::Elsewhere };
+        let lease = flight.lease();
+        let target = Target::Range(RangeSpec::Span(range));
+        self.begin_flight(request.clone(), revision, target, flight, run.to_vec());
+        Begun::Flight {
+            lease,
+            first: free.first(),
+            all: held.iter().filter(|held| !**held).count() == run.len(),
+        }
+    }
+
+    fn missing_of(&self, piece: BlockSpan, size: ObjectSize, held: &[bool]) -> Option<BlockSpan> {
+        let block_size = self.terms.block_size;
+        let missing = missing_span(self.bytes_of(piece, size)?, size, block_size, held)?;
+        Some(block_size.span_of(missing))
+    }
+
+    fn bytes_of(&self, span: BlockSpan, size: ObjectSize) -> Option<ByteRange> {
+        let block_size = self.terms.block_size;
+        let first = block_size.range_of(span.first(), size)?;
+        let last = block_size.range_of(span.last(), size)?;
+        ByteRange::new(first.first(), last.last())
+    }
+}

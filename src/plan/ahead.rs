@@ -1,0 +1,102 @@
+//! What is fetched ahead of a reader who wants much of one revision: a plain GET becomes pinned ranges side by side.
+
+use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange};
+
+/// What a reader has to take before a piece is fetched ahead of it, and then for twice as many. Many who ask for everything
+/// close after the first bytes (containerd reads a header that way), and are not to cause more than that.
+const EARNS: u64 = 1 << 20;
+/// How much one question asks for: at 15 MB/s half a second, of which the way there and back is a small part.
+const PIECE: u64 = 8 << 20;
+
+/// How many pieces may be on their way to a reader who has taken so many bytes. A route that fetches one piece at a time
+/// fetches none ahead.
+pub fn earned(taken: u64, parallel: usize) -> usize {
+    if parallel <= 1 || taken < EARNS {
+        return 0;
+    }
+    let doubled = u32::try_from(taken / EARNS - 1).unwrap_or(u32::MAX);
+    1usize.checked_shl(doubled).unwrap_or(parallel).min(parallel)
+}
+
+/// The next piece to be fetched ahead of a reader who wants `rest`, if it is not too far from where it reads. `from` is the
+/// first block that was not part of a piece yet. Pieces of all readers of a revision begin at the same places, so that
+/// they share them.
+pub fn next_piece(rest: ByteRange, from: BlockIndex, block_size: BlockSize, parallel: usize) -> Option<BlockSpan> {
+    let blocks = (PIECE / block_size.bytes()).max(1);
+    let here = block_size.index_of(rest.first()).get() / blocks;
+    let piece = from.get().div_ceil(blocks).max(here.saturating_add(1));
+    // One that is slower than the others must not hold them up at once.
+    let far = u64::try_from(parallel).unwrap_or(u64::MAX).saturating_mul(2);
+    if piece > here.saturating_add(far) {
+        return None;
+    }
+    let first = BlockIndex::new(piece.saturating_mul(blocks));
+    let end = block_size.index_of(rest.last());
+    let last = BlockIndex::new(first.get().saturating_add(blocks - 1)).min(end);
+    BlockSpan::new(first, last)
+}
+
+/// Where the piece ends that a position is in.
+pub fn piece_end(position: u64, block_size: BlockSize) -> u64 {
+    let piece = PIECE.max(block_size.bytes());
+    (position - position % piece).saturating_add(piece)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn who_takes_little_gets_nothing_ahead() {
+        let check = |taken, parallel, expected| assert_eq!(earned(taken, parallel), expected, "{taken} {parallel}");
+        check(0, 8, 0);
+        check(MIB - 1, 8, 0);
+        check(MIB, 8, 1);
+        check(2 * MIB, 8, 2);
+        check(3 * MIB, 8, 4);
+        check(4 * MIB, 8, 8);
+        check(4 * MIB, 6, 6);
+        check(900 * MIB, 8, 8);
+        check(900 * MIB, 1, 0);
+        check(u64::MAX, 8, 8);
+    }
+
+    #[test]
+    fn pieces_begin_where_those_of_others_do() {
+        let block = BlockSize::DEFAULT;
+        let check = |first: u64, last: u64, from: u64, expected: Option<(u64, u64)>| {
+            let rest = ByteRange::new(first, last).unwrap();
+            let piece = next_piece(rest, BlockIndex::new(from), block, 2);
+            let piece = piece.map(|span| (span.first().get(), span.last().get()));
+            assert_eq!(piece, expected, "{first}-{last} from {from}");
+        };
+        check(0, 100 * MIB - 1, 0, Some((2, 3)));
+        check(5 * MIB, 100 * MIB - 1, 0, Some((2, 3)));
+        check(9 * MIB, 100 * MIB - 1, 4, Some((4, 5)));
+        check(0, 100 * MIB - 1, 4, Some((4, 5)));
+        check(0, 100 * MIB - 1, 8, Some((8, 9)));
+        check(0, 100 * MIB - 1, 10, None);
+        check(0, 9 * MIB - 1, 0, Some((2, 2)));
+        check(0, 8 * MIB - 1, 0, None);
+        check(98 * MIB, 100 * MIB - 1, 0, None);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_lie_ahead_and_within(
+            shift in 16u32..=26, first in 0u64..1 << 36, length in 1u64..1 << 36, from in 0u64..1 << 20, parallel in 2usize..64,
+        ) {
+            let block = BlockSize::new(1 << shift).unwrap();
+            let rest = ByteRange::new(first, first + length - 1).unwrap();
+            if let Some(piece) = next_piece(rest, BlockIndex::new(from), block, parallel) {
+                prop_assert!(piece.first().get() >= from);
+                prop_assert!(piece.first() > block.index_of(first));
+                prop_assert!(piece.last() <= block.index_of(rest.last()));
+                prop_assert!(piece.len() * block.bytes() <= PIECE.max(block.bytes()));
+            }
+        }
+    }
+}

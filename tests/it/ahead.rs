@@ -1,0 +1,199 @@
+//! A plain GET of a large object is fetched in pinned pieces side by side, and is never worse off for it.
+
+use pinstripe_kit::gate::Gate;
+use pinstripe_kit::origin::{Act, Origin, Recorded, Resource, Rule};
+use pinstripe_kit::pattern::Pattern;
+use pinstripe_kit::raw::{End, Wire};
+
+use crate::support::{Sidecar, head, http_config};
+
+const ONE: Pattern = Pattern::new(7, 1);
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = 40 * MIB + 1000;
+const PIECE: u64 = 8 * MIB;
+/// Of [`http_config`].
+const BLOCK: u64 = 64 << 10;
+
+struct Stage {
+    origin: Origin,
+    sidecar: Sidecar,
+}
+
+impl Stage {
+    async fn start(route: &str) -> Self {
+        let origin = Origin::start().await.unwrap();
+        origin.put("/x", Resource::pattern(ONE, SIZE));
+        let sidecar = Sidecar::start(&http_config(&origin.url(), route)).await;
+        Self { origin, sidecar }
+    }
+
+    async fn begin(&self) -> Wire {
+        let mut wire = Wire::connect(self.sidecar.address).await.unwrap();
+        wire.send(head(self.sidecar.address, "GET /x")).await.unwrap();
+        assert_eq!(wire.head().await.unwrap().status, 200);
+        wire
+    }
+
+    /// What was asked for pieces.
+    fn pinned(&self) -> Vec<Recorded> {
+        let requests = self.origin.requests().into_iter();
+        requests.filter(|request| request.field("If-Match").is_some()).collect()
+    }
+}
+
+/// Reads and compares bytes of a body from one position to another.
+async fn read(wire: &mut Wire, from: u64, to: u64) {
+    let mut at = from;
+    while at < to {
+        let (bytes, end) = wire.up_to(usize::try_from((to - at).min(MIB)).unwrap()).await;
+        assert_eq!(end, End::Complete, "at {at}");
+        ONE.verify(at, &bytes).unwrap();
+        at += u64::try_from(bytes.len()).unwrap();
+    }
+}
+
+fn range(request: &Recorded) -> (u64, u64) {
+    let range = request.field("Range").unwrap().strip_prefix("bytes=").unwrap();
+    let (first, last) = range.split_once('-').unwrap();
+    (first.parse().unwrap(), last.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_pieces_are_pinned_and_come_side_by_side() {
+    let stage = Stage::start("").await;
+    let gate = Gate::closed();
+    let stalled = Act::Stall {
+        at: 0,
+        gate: gate.clone(),
+    };
+    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let mut wire = stage.begin().await;
+    // The first piece proves that there are ranges; then come the others, and none of them waits for another.
+    gate.waiting(4).await;
+    gate.open();
+    read(&mut wire, 0, SIZE).await;
+    let pinned = stage.pinned();
+    let ranges: Vec<_> = pinned.iter().map(range).collect();
+    // What the first answer brings while the first piece is begun is a little more than its length.
+    let first = ranges.iter().min().unwrap();
+    assert!(
+        (PIECE..PIECE + 2 * MIB).contains(&first.0) && first.1 == 2 * PIECE - 1,
+        "{ranges:?}"
+    );
+    for piece in 2..5 {
+        assert!(
+            ranges.contains(&(piece * PIECE, piece * PIECE + PIECE - 1)),
+            "{ranges:?}"
+        );
+    }
+    let tag = ONE.etag();
+    assert!(pinned.iter().all(|request| request.field("If-Match") == Some(&*tag)));
+    let free = stage.origin.requests().len() - pinned.len();
+    assert_eq!(free, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_at_a_time_asks_once() {
+    let stage = Stage::start(", parallel: 1").await;
+    read(&mut stage.begin().await, 0, SIZE).await;
+    assert_eq!(stage.origin.requests().len(), 1);
+}
+
+/// As when the object is overwritten: what was begun is finished all the same, as it would be without a cache.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_that_are_refused_cost_nothing_but_time() {
+    for refusal in [412, 404, 503, 403] {
+        let stage = Stage::start("").await;
+        stage
+            .origin
+            .script(Rule::any().with("If-Match").act(Act::status(refusal)));
+        read(&mut stage.begin().await, 0, SIZE).await;
+        assert_eq!(stage.origin.requests().len() - stage.pinned().len(), 1, "{refusal}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn some_pieces_come_and_then_it_is_overwritten() {
+    let stage = Stage::start("").await;
+    let after = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 3 * PIECE;
+    stage
+        .origin
+        .script(Rule::any().with("If-Match").when(after).act(Act::status(412)));
+    read(&mut stage.begin().await, 0, SIZE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_without_ranges_is_asked_for_little_more() {
+    let stage = Stage::start("").await;
+    stage.origin.script(Rule::any().act(Act::Ignore(http::header::RANGE)));
+    read(&mut stage.begin().await, 0, SIZE).await;
+    assert!(stage.pinned().len() <= 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_end_with_the_client_that_they_were_for() {
+    let stage = Stage::start("").await;
+    let gate = Gate::closed();
+    // In the middle of a block.
+    let stalled = Act::Stall {
+        at: 1000,
+        gate: gate.clone(),
+    };
+    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let mut wire = stage.begin().await;
+    read(&mut wire, 0, 2 * MIB).await;
+    gate.waiting(1).await;
+    drop(wire);
+    for request in stage.origin.requests() {
+        request.left().await;
+    }
+    // They may still be about to be counted, and no more than these are begun.
+    let recalled = "pinstripe_pieces_ahead_total{outcome=\"recalled\"}";
+    assert!(stage.sidecar.metrics().await.contains(recalled));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_reads_little_causes_little() {
+    let stage = Stage::start("").await;
+    let gate = Gate::closed();
+    let stalled = Act::Stall {
+        // Not in the middle of a block, which would be finished for those to come.
+        at: MIB - BLOCK,
+        gate: gate.clone(),
+    };
+    stage.origin.script(Rule::any().act(stalled));
+    let mut wire = stage.begin().await;
+    read(&mut wire, 0, MIB - BLOCK).await;
+    drop(wire);
+    stage.origin.requests().first().unwrap().left().await;
+    assert_eq!(stage.origin.requests().len(), 1);
+}
+
+/// A disk that takes next to nothing: who reads does not wait for it, and what nobody reads yet is not brought at its pace.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_disk_ends_it() {
+    let origin = Origin::start().await.unwrap();
+    origin.put("/x", Resource::pattern(ONE, SIZE));
+    let sidecar = Sidecar::start_slow(&http_config(&origin.url(), ""), 50_000).await;
+    let stage = Stage { origin, sidecar };
+    let mut wire = stage.begin().await;
+    read(&mut wire, 0, 2 * MIB).await;
+    let abandoned = "pinstripe_pieces_ahead_total{outcome=\"abandoned\"}";
+    // It is told of when the reader looks at what is on its way.
+    let mut at = 2 * MIB;
+    while !stage.sidecar.metrics().await.contains(abandoned) && at < SIZE - MIB {
+        read(&mut wire, at, at + BLOCK).await;
+        at += BLOCK;
+    }
+    assert!(at < SIZE - MIB);
+    read(&mut wire, at, SIZE).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_share_pieces() {
+    let stage = Stage::start("").await;
+    futures_util::future::join_all((0..6).map(|_| async { read(&mut stage.begin().await, 0, SIZE).await })).await;
+    // Also what sockets hold of the first answer, of which little was read, and of pieces that met a busy disk.
+    let sent: u64 = stage.origin.requests().iter().map(Recorded::body_sent).sum();
+    assert!(sent < 2 * SIZE, "{sent} bytes for {SIZE}");
+}
