@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
@@ -22,6 +21,7 @@ use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
 use super::stats::Fault;
+use super::sync::Mutex;
 use super::writer::Job;
 
 /// How much memory the records take.

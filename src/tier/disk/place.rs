@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 
 use super::format::{Record, is_size_of_block};
@@ -14,6 +13,7 @@ use super::io::{Io, PLANTED};
 use super::name::Name;
 use super::shared::Shared;
 use super::stats::Fault;
+use super::sync::{Mutex, MutexGuard};
 
 /// Names take turns in this many groups, so that a system call that hangs holds up few others.
 const GROUPS: usize = 64;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use crate::object::ObjectHash;
@@ -21,6 +20,7 @@ use super::health::Side;
 use super::io::{File, Io};
 use super::shared::Shared;
 use super::stats::{Degraded, Fault, FillEnd};
+use super::sync::{Condvar, Mutex};
 
 /// How many threads write. More than one, so that a file that hangs does not stop the others.
 pub(super) const THREADS: usize = 3;
