@@ -292,11 +292,12 @@ impl Shared {
         let tmp = self.tmp_names.next();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
-            self.place(&tmp, name, || {
+            let enter = || {
                 self.index
                     .record(name, wide(bytes.len()), self.index.route(&record.key));
                 true
-            })
+            };
+            self.place(&tmp, name, || true, enter)
         });
         if written.is_err() {
             // Ignored: the next start sweeps it.

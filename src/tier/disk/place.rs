@@ -36,9 +36,19 @@ impl Turns {
 }
 
 impl Shared {
-    /// Gives a file of `tmp/` its name and lets it enter the index; removes it again if it may not.
-    pub(super) fn place(&self, tmp: &str, name: Name, enter: impl FnOnce() -> bool) -> Io<bool> {
+    /// Gives a file of `tmp/` its name and lets it enter the index, unless it may not; removes it again if it must not
+    /// any more. Whether it may is asked in its turn: what has the name may be newer, and is not to be lost.
+    pub(super) fn place(
+        &self,
+        tmp: &str,
+        name: Name,
+        may_enter: impl FnOnce() -> bool,
+        enter: impl FnOnce() -> bool,
+    ) -> Io<bool> {
         let _turn = self.turns.take(name);
+        if !may_enter() {
+            return Ok(false);
+        }
         self.files.publish(tmp, name)?;
         let entered = enter();
         if !entered {
