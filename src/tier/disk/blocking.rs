@@ -9,6 +9,8 @@ use tokio::sync::Semaphore;
 
 use crate::tier::store::Miss;
 
+use super::sync::{spawn_blocking, timeout};
+
 /// How many system calls wait for the device at once. More would only queue there.
 const AT_ONCE: usize = 64;
 /// How long a reader waits. The tiers behind answer sooner than that.
@@ -32,9 +34,9 @@ impl Blocking {
                 drop(permit);
                 result
             };
-            tokio::task::spawn_blocking(call).await.ok()
+            spawn_blocking(call).await.ok()
         };
-        let result = tokio::time::timeout(PATIENCE, run).await;
+        let result = timeout(PATIENCE, run).await;
         result.ok().flatten().ok_or(Miss::Fault)
     }
 }

@@ -2,11 +2,12 @@
 //!
 //! Owns: the one count for all fills of a disk. Never: waits.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
 use super::format::wide;
+use super::sync::AtomicU64;
 
 /// What a chunk costs besides its bytes, so that many small ones are bounded as well.
 const CHUNK_COST: u64 = 64;

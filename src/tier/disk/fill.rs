@@ -4,12 +4,11 @@
 //! waits, touches a file; that is the writer's.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::object::{BlockIndex, ByteRange, Head, Revision};
@@ -23,6 +22,7 @@ use super::io::File;
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
 use super::stats::FillEnd;
+use super::sync::{AtomicUsize, Mutex};
 use super::tail::DiskTail;
 use super::writer::Job;
 

@@ -8,7 +8,6 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use crate::object::{BlockIndex, Head, ObjectSize, Revision, WholeSum};
@@ -22,6 +21,7 @@ use super::open::{NotOpen, OpenBlock};
 use super::read::Granules;
 use super::shared::Shared;
 use super::stats::{Degraded, Fault, Usable, Verified};
+use super::sync::{Condvar, Mutex};
 
 /// How many revisions may wait. One more is looked at when its next block comes.
 const MOST_WAITING: usize = 1 << 15;

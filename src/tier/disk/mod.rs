@@ -20,6 +20,7 @@
 //! | `inspect` | reading all of it from outside |
 //! | `slow` | a slow device, to measure with |
 //! | `shared`, `threads` | putting the parts together |
+//! | `sync` | locks and threads, or those of the test of schedules |
 
 mod blocking;
 mod budget;
@@ -43,6 +44,7 @@ mod root;
 mod shared;
 mod slow;
 mod stats;
+mod sync;
 mod tail;
 #[cfg(test)]
 mod tests;

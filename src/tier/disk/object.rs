@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
@@ -22,6 +21,7 @@ use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
 use super::stats::Fault;
+use super::sync::Mutex;
 use super::writer::Job;
 
 /// How much memory the records take.
@@ -45,6 +45,14 @@ struct Dirty {
     learnt: u64,
 }
 
+/// What was learnt.
+struct Changed {
+    before: Option<Arc<Record>>,
+    record: Arc<Record>,
+    /// Whether the record has to be put in the writers' queue; an error if it is not written at all.
+    queue: Result<bool, ()>,
+}
+
 #[derive(Clone, Debug)]
 struct Weigh;
 
@@ -65,13 +73,29 @@ impl Objects {
     /// What is in memory.
     fn peek(&self, key: &ObjectKey) -> Option<Arc<Record>> {
         let record = self.cache.get(&key.hash());
-        let record = record.or_else(|| self.dirty.lock().records.get(&key.hash()).cloned());
+        let record = record.or_else(|| self.next_dirty(key.hash()));
         record.filter(|record| *record.key == *key.encoded())
     }
 
-    /// Takes a record into memory. Whether it has to be put in the writers' queue.
-    fn learn(&self, object: ObjectHash, record: &Arc<Record>) -> Result<bool, ()> {
+    fn peek_at(&self, key: &ObjectKey, dirty: &Dirty) -> Option<Arc<Record>> {
+        let record = self.cache.get(&key.hash());
+        let record = record.or_else(|| dirty.records.get(&key.hash()).cloned());
+        record.filter(|record| *record.key == *key.encoded())
+    }
+
+    /// Takes into memory what follows from what is there; nothing else is learnt in between.
+    fn change(&self, key: &ObjectKey, next: impl FnOnce(Option<&Known>) -> Option<Known>) -> Option<Changed> {
         let mut dirty = self.dirty.lock();
+        let before = self.peek_at(key, &dirty);
+        let record = Arc::new(Record {
+            key: key.encoded().into(),
+            known: next(before.as_ref().map(|before| &before.known))?,
+        });
+        let queue = self.learn(key.hash(), &record, &mut dirty);
+        Some(Changed { before, record, queue })
+    }
+
+    fn learn(&self, object: ObjectHash, record: &Arc<Record>, dirty: &mut Dirty) -> Result<bool, ()> {
         dirty.learnt += 1;
         self.cache.insert(object, Arc::clone(record));
         let queued = dirty.records.contains_key(&object);
@@ -157,12 +181,16 @@ impl Shared {
     }
 
     pub(super) fn learn(&self, key: &ObjectKey, known: Known) {
-        let before = self.objects.peek(key);
-        let record = Arc::new(Record {
-            key: key.encoded().into(),
-            known,
-        });
-        match self.objects.learn(key.hash(), &record) {
+        self.change(key, |_| Some(known));
+    }
+
+    /// Learns what follows from what is in memory, if anything does.
+    fn change(&self, key: &ObjectKey, next: impl FnOnce(Option<&Known>) -> Option<Known>) {
+        let Some(changed) = self.objects.change(key, next) else {
+            return;
+        };
+        let Changed { before, record, queue } = changed;
+        match queue {
             Ok(true) => {
                 self.jobs.push(Job::Record(key.hash()));
             }
@@ -192,23 +220,16 @@ impl Shared {
     /// is known from now on, which costs a question.
     pub(super) fn forget_head(&self, revision: &Revision) {
         let key = &revision.key;
-        let known = match self.objects.peek(key) {
-            None if self.index.may_exist(Name::record(key.hash())) => Known::UNKNOWN,
-            Some(record)
-                if record
-                    .known
-                    .head
-                    .as_ref()
-                    .is_some_and(|head| *head.tag() == revision.tag) =>
-            {
-                Known {
-                    head: None,
-                    ..record.known.clone()
-                }
+        let is_on_disk = self.index.may_exist(Name::record(key.hash()));
+        self.change(key, |known| match known {
+            None => is_on_disk.then_some(Known::UNKNOWN),
+            Some(known) => {
+                let head = known.head.as_ref();
+                head.filter(|head| *head.tag() == revision.tag)?;
+                let known = known.clone();
+                Some(Known { head: None, ..known })
             }
-            None | Some(_) => return,
-        };
-        self.learn(key, known);
+        });
     }
 
     /// Blocks of the current revision are wanted, those of former ones are kept for their grace and are then the first
@@ -292,11 +313,12 @@ impl Shared {
         let tmp = self.tmp_names.next();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
-            self.place(&tmp, name, || {
+            let enter = || {
                 self.index
                     .record(name, wide(bytes.len()), self.index.route(&record.key));
                 true
-            })
+            };
+            self.place(&tmp, name, || true, enter)
         });
         if written.is_err() {
             // Ignored: the next start sweeps it.

@@ -16,6 +16,7 @@ use super::format::{Footer, Geometry, Unreadable, narrow, wide};
 use super::index::WINDOW;
 use super::io::{File, Files};
 use super::name::{Name, RevisionHash};
+use super::sync::AtomicBool;
 
 /// How much is read from the end of a file at first: footer and table of a 4 MiB block, nearly always.
 const END: u64 = 4 << 10;
@@ -33,6 +34,8 @@ pub(super) struct OpenBlock {
     revision: Revision,
     /// When its use was counted last, in seconds.
     counted: AtomicU32,
+    /// Whether others may find it.
+    shown: AtomicBool,
 }
 
 /// Why a block cannot be opened.
@@ -67,12 +70,19 @@ impl OpenBlock {
             table: footer.table,
             revision: revision.clone(),
             counted: AtomicU32::new(0),
+            shown: AtomicBool::new(false),
         })
     }
 
     /// Whether it is of that revision: names are hashes, which may collide.
     pub(super) fn is_of(&self, revision: &Revision) -> bool {
         self.revision == *revision
+    }
+
+    /// Lets others find it, once it is certain that it was not forgotten while it was opened. Who forgets from now on
+    /// finds it, too.
+    pub(super) fn show(&self) {
+        self.shown.store(true, Ordering::Release);
     }
 
     /// Where a range of the object that it holds begins and ends in its data.
@@ -124,7 +134,7 @@ impl OpenFiles {
     }
 
     pub(super) fn get(&self, name: Name) -> Option<Arc<OpenBlock>> {
-        self.0.get(&name)
+        self.0.get(&name).filter(|block| block.shown.load(Ordering::Acquire))
     }
 
     pub(super) fn insert(&self, block: &Arc<OpenBlock>) {

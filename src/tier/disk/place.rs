@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
 use rustix::io::Errno;
 
 use super::format::{Record, is_size_of_block};
@@ -14,6 +13,7 @@ use super::io::{Io, PLANTED};
 use super::name::Name;
 use super::shared::Shared;
 use super::stats::Fault;
+use super::sync::{Mutex, MutexGuard};
 
 /// Names take turns in this many groups, so that a system call that hangs holds up few others.
 const GROUPS: usize = 64;
@@ -36,9 +36,19 @@ impl Turns {
 }
 
 impl Shared {
-    /// Gives a file of `tmp/` its name and lets it enter the index; removes it again if it may not.
-    pub(super) fn place(&self, tmp: &str, name: Name, enter: impl FnOnce() -> bool) -> Io<bool> {
+    /// Gives a file of `tmp/` its name and lets it enter the index, unless it may not; removes it again if it must not
+    /// any more. Whether it may is asked in its turn: what has the name may be newer, and is not to be lost.
+    pub(super) fn place(
+        &self,
+        tmp: &str,
+        name: Name,
+        may_enter: impl FnOnce() -> bool,
+        enter: impl FnOnce() -> bool,
+    ) -> Io<bool> {
         let _turn = self.turns.take(name);
+        if !may_enter() {
+            return Ok(false);
+        }
         self.files.publish(tmp, name)?;
         let entered = enter();
         if !entered {

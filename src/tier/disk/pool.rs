@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::format::{GRANULE, narrow, wide};
+use super::sync::{Mutex, timeout};
 
 /// The sizes of buffers: a granule, a few, what a read gets while many run, what it gets while few do.
 const SIZES: [u64; 4] = [GRANULE, 4 * GRANULE, MANY, FEW];
@@ -85,7 +85,7 @@ impl Pool {
     /// A buffer of one granule for when there is no other.
     pub(super) async fn take_spare(&self) -> Buffer {
         let permit = Arc::clone(&self.spare).acquire_owned();
-        let permit = tokio::time::timeout(PATIENCE, permit).await.ok().and_then(Result::ok);
+        let permit = timeout(PATIENCE, permit).await.ok().and_then(Result::ok);
         Buffer {
             bytes: vec![0; narrow(GRANULE)].into(),
             from: From::Spare(permit),

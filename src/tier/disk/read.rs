@@ -222,12 +222,14 @@ impl Shared {
         let block = self.wait_for_device(open).await??;
         self.open.insert(&block);
         // Between opening and inserting, the file may have been evicted, or its revision forgotten. Neither finds the
-        // open file any more, and an evicted one would hold its space.
+        // open file any more, and an evicted one would hold its space. Until that is known, nobody else may find it.
         if epoch != self.index.epoch() {
             self.open.remove(name);
             return Err(Miss::Absent);
         }
-        if !self.index.contains(name) {
+        if self.index.contains(name) {
+            block.show();
+        } else {
             self.open.remove(name);
         }
         Ok(block)

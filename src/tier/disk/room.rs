@@ -3,13 +3,12 @@
 //! Owns: the marks below which nothing is stored and blocks are evicted, and the thread that looks. Never: is on the way
 //! of a request; who stores a block looks at a flag.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use super::shared::Shared;
 use super::stats::Fault;
+use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex};
 
 /// How often the thread looks. A volume that is written to at 1 GB/s loses that much until it is seen, and less is lost
 /// to a full device, which is seen at once.

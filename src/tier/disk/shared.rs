@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use parking_lot::Mutex;
 use rustix::io::Errno;
@@ -27,6 +26,7 @@ use super::pool::Pool;
 use super::popular::Told;
 use super::room::Watch;
 use super::stats::{Counters, Degraded, Fault, Label};
+use super::sync::AtomicUsize;
 use super::writer::{Jobs, TmpNames};
 use super::{DiskConfig, Monotonic, format, io};
 

@@ -3,10 +3,9 @@
 //! Owns: their handles. Never: waits for one that hangs in the kernel longer than it must.
 
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use super::sync::{Builder, Condvar, JoinHandle, Mutex};
 
 /// How long the end of a disk waits for its threads: writing what is in memory takes less, a device that hangs longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,8 +47,7 @@ impl Threads {
             run();
             drop(counted);
         };
-        self.handles
-            .push(std::thread::Builder::new().name(name.to_owned()).spawn(run)?);
+        self.handles.push(Builder::new().name(name.to_owned()).spawn(run)?);
         Ok(())
     }
 

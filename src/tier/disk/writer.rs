@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use rustix::io::Errno;
 
 use crate::object::ObjectHash;
@@ -21,6 +20,7 @@ use super::health::Side;
 use super::io::{File, Io};
 use super::shared::Shared;
 use super::stats::{Degraded, Fault, FillEnd};
+use super::sync::{Condvar, Mutex};
 
 /// How many threads write. More than one, so that a file that hangs does not stop the others.
 pub(super) const THREADS: usize = 3;
@@ -187,10 +187,8 @@ impl Shared {
     }
 
     fn publish(&self, filling: &Filling) -> Result<(), GaveUp> {
-        if filling.is_void() {
-            return Err(GaveUp::Forgotten);
-        }
         let sealed = seal(filling.range.len(), &filling.sums.lock().table(), &filling.footer);
+        let may_enter = || !filling.is_void();
         let enter = || {
             filling
                 .take_reservation()
@@ -198,7 +196,7 @@ impl Shared {
         };
         let placed = self.file_of(filling).and_then(|file| {
             self.write_all(&file, &[sealed], filling.range.len())?;
-            self.place(&filling.tmp, filling.name, enter)
+            self.place(&filling.tmp, filling.name, may_enter, enter)
         });
         // What was open under this name is another file now.
         self.open.remove(filling.name);

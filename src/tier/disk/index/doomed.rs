@@ -2,7 +2,7 @@
 //!
 //! Owns: the queue of the evicting thread. Never: chooses who is evicted; that is `choice`.
 
-use parking_lot::MutexGuard;
+use crate::tier::disk::sync::MutexGuard;
 
 use super::queues::Load;
 use super::ranks::Victim;

@@ -25,10 +25,8 @@ mod whole;
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use parking_lot::{Condvar, Mutex};
 
 use crate::tier::store::{Claim, GaveUp};
 
@@ -36,6 +34,7 @@ use super::Monotonic;
 use super::format::narrow;
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
+use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex};
 pub(super) use doomed::Doomed;
 use popular::Remembered;
 use ranks::{Limits, Ranks};

@@ -15,6 +15,8 @@ mod integrity;
 mod nth;
 mod planted;
 mod popular;
+#[cfg(feature = "shuttle")]
+mod schedules;
 mod start;
 mod together;
 mod volume;

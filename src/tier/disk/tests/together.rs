@@ -2,7 +2,7 @@
 
 use tokio::task::JoinSet;
 
-use super::faulty::Verdict;
+use super::faulty::{Call, Gate, Verdict, faulty};
 use super::*;
 
 const BLOCKS: u64 = 6;
@@ -116,4 +116,30 @@ async fn they_agree_whatever_the_schedule() {
         bench.reopen_faulty(move |_| Verdict::Late(choices.below(4) * choices.below(40)));
         all(&mut bench, 1000 + seed, 4, 60).await;
     }
+}
+
+/// A fill that is late learns that it was forgotten when another has its place already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_forgotten_does_not_take_the_place_of_what_came_after() {
+    let (bench, files) = faulty();
+    let gate = Arc::new(Gate::default());
+    let (hang, writes) = (Arc::clone(&gate), Arc::new(AtomicU64::new(0)));
+    let seen = Arc::clone(&writes);
+    // The first write is of the data, the second of the footer.
+    files.set(move |call| match call {
+        Call::Write if seen.fetch_add(1, Ordering::Relaxed) == 1 => Verdict::Hang(Arc::clone(&hang)),
+        _ => Verdict::Go,
+    });
+    let a = revision("/a", "1");
+    let store = bench.store(&a, BLOCK, 0, Claim::Current);
+    let (late, ()) = tokio::join!(store, async {
+        until(|| writes.load(Ordering::Relaxed) == 2).await;
+        bench.disk().forget(&a);
+        assert_eq!(bench.store(&a, BLOCK, 0, Claim::Current).await, Ok(()));
+        gate.open();
+    });
+    assert_eq!(late, Err(GaveUp::Forgotten));
+    assert!(bench.path(&a, 0).exists());
+    assert_eq!(bench.check(&a, BLOCK, 0).await, Ok(()));
+    until(|| bench.list("tmp").is_empty()).await;
 }
