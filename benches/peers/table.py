@@ -1,0 +1,223 @@
+"""The report as Markdown: a table for each row, what was refused, and where Pinstripe loses."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from measure import Result, Results
+from outcome import Grown, Measured, Outcome
+
+# A rate counts as held if so much of it was answered.
+HELD = 0.95
+# Less is the same, as far as one can tell.
+NOTEWORTHY = 1.02
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Something by which caches are better or worse."""
+
+    title: str
+    value: Callable[[Result], float | None]
+    more_is_better: bool = False
+
+
+RATE = Figure("requests per second", lambda result: result.median("requests_per_second"), more_is_better=True)
+SECONDS = Figure("time", lambda result: result.median("seconds"))
+CPU = Figure("processor time", lambda result: result.median("cpu_per_request"))
+LATENCY = Figure("p99", lambda result: result.latency("p99"))
+MEMORY = Figure("memory", lambda result: result.median("pss"))
+
+
+def markdown(outcome: Outcome, pictures: list[tuple[str, str]]) -> str:
+    """The whole page; pictures are file names with what they show."""
+    parts = ["# The last run\n\nWritten by `benches/peers/run`; [what it means](../../README.md).\n", _machine(outcome)]
+    parts += [_row(each, outcome.titles) for each in outcome.rows]
+    if outcome.cold:
+        parts.append(_cold(outcome.cold, outcome.titles))
+    parts += [_growth(each, outcome.titles) for each in outcome.growth]
+    parts.append(_losses(outcome))
+    parts += [f"## {title}\n\n![{title}]({file})\n" for file, title in pictures]
+    return "\n".join(part for part in parts if part)
+
+
+def _machine(outcome: Outcome) -> str:
+    lines = [f"- {name}: {value}" for name, value in (outcome.machine | outcome.settings).items()]
+    servers = table(
+        ["server", "version", "a pin to another revision is answered"],
+        [[title, outcome.versions.get(name, ""), outcome.pins.get(name, "")] for name, title in outcome.titles.items()],
+    )
+    failed = [f"\n{outcome.titles[name]} was not started: {why}" for name, why in outcome.not_started.items()]
+    return "\n".join([*lines, "", servers, *failed, ""])
+
+
+def _row(each: Measured, titles: dict[str, str]) -> str:
+    heads = [
+        "server",
+        "requests/s",
+        "least–most",
+        "GB/s",
+        "CPU µs/request",
+        "CPU s/GB",
+        "CPU / Pinstripe's",
+        "client's CPU µs",
+    ]
+    heads += ["p50 µs", "p99", "p99.9", "PSS MiB", "upstream requests", "upstream MB"]
+    own = each.results.get("pinstripe")
+    reference = own.median("cpu_per_request") if own and not own.refused else None
+
+    def cells(result: Result) -> list[str]:
+        low, high = result.spread("requests_per_second")
+        cpu = result.median("cpu_per_request")
+        return [
+            count(result.median("requests_per_second")) + ("" if holds(each, result) else ", not held"),
+            f"{count(low)}–{count(high)}",
+            f"{result.median('bytes_per_second') / 1e9:.2f}",
+            micros(cpu * 1e6),
+            f"{result.median('cpu_per_byte') * 1e9:.3f}",
+            f"{cpu / reference:.2f}" if reference else "",
+            micros(result.median("generator_cpu_per_request") * 1e6),
+            *(micros(result.latency(quantile)) for quantile in ("p50", "p99", "p999")),
+            f"{result.median('pss') / 2**20:.0f}",
+            count(result.upstream_requests),
+            f"{result.upstream_bytes / 1e6:.1f}",
+        ]
+
+    title = each.row.title + (f": {each.rate:.0f} requests/s" if each.rate else "")
+    return f"## {title}\n\n{_servers(heads, each.results, titles, cells)}\n{_meter(each)}\n"
+
+
+def _meter(each: Measured) -> str:
+    """What to think of the figures above."""
+    sound = [result for result in each.results.values() if not result.refused]
+    if not sound:
+        return ""
+    others = [round_.others for result in sound for round_ in result.rounds]
+    says = f"\nOther processes took {statistics.median(others):.0%} of the machine, at most {max(others):.0%} of it in a round."
+    held = [result for result in sound if each.rate and holds(each, result)]
+    late = [round_.late["p99"] or 0 for result in held for round_ in result.rounds]
+    if late:
+        median = micros(statistics.median(late))
+        says += f" Where the rate was held, the client sent {median} µs late, at most {micros(max(late))} (p99 of each round)."
+    return says
+
+
+def holds(each: Measured, result: Result) -> bool:
+    """Whether as much was answered as was asked for."""
+    return each.rate is None or result.median("requests_per_second") >= HELD * each.rate
+
+
+def _cold(each: Measured, titles: dict[str, str]) -> str:
+    heads = [
+        "server",
+        "seconds",
+        "least–most",
+        "GB/s",
+        "CPU s/GB",
+        "upstream requests",
+        "upstream MB",
+        "of the same again",
+    ]
+
+    def cells(result: Result) -> list[str]:
+        low, high = result.spread("seconds")
+        return [
+            f"{result.median('seconds'):.3f}",
+            f"{low:.3f}–{high:.3f}",
+            f"{result.median('bytes_per_second') / 1e9:.2f}",
+            f"{result.median('cpu_per_byte') * 1e9:.3f}",
+            count(result.upstream_requests),
+            f"{result.upstream_bytes / 1e6:.1f}",
+            f"{result.again_bytes / 1e6:.1f}",
+        ]
+
+    sizes = {round_.bytes for result in each.results.values() for round_ in result.rounds}
+    size = f"{max(sizes, default=0) / 1e6:.1f} MB"
+    return f"## Cold: {size} at once by {each.row.title}\n\n{_servers(heads, each.results, titles, cells)}\n"
+
+
+def _growth(each: Grown, titles: dict[str, str]) -> str:
+    heads = [
+        each.series.quantity,
+        "server",
+        "requests/s",
+        "GB/s",
+        "CPU µs/request",
+        "CPU s/GB",
+        "p50 µs",
+        "p99",
+        "PSS MiB",
+    ]
+    rows = []
+    for quantity, results in each.steps:
+        for name, result in results.items():
+            if result.refused:
+                rows.append([count(quantity), titles[name], f"refused: {result.refused}"])
+                continue
+            cells = [
+                count(result.median("requests_per_second")),
+                f"{result.median('bytes_per_second') / 1e9:.3f}",
+                micros(result.median("cpu_per_request") * 1e6),
+                f"{result.median('cpu_per_byte') * 1e9:.3f}",
+                micros(result.latency("p50")),
+                micros(result.latency("p99")),
+                f"{result.median('pss') / 2**20:.0f}",
+            ]
+            rows.append([count(quantity), titles[name], *cells])
+    return f"## Growth: {each.series.title}\n\n{table(heads, rows)}\n"
+
+
+def _losses(outcome: Outcome) -> str:
+    """Every figure in which another cache is better."""
+    lines = []
+    for each in outcome.rows + ([outcome.cold] if outcome.cold else []):
+        for figure in [SECONDS, CPU] if each is outcome.cold else [LATENCY, CPU] if each.rate else [RATE, CPU, MEMORY]:
+            lines += _better(each, outcome.titles, figure)
+    body = "\n".join(lines) or "In no row and by no figure."
+    return f"## Where Pinstripe loses to another cache\n\n{body}\n"
+
+
+def _better(each: Measured, titles: dict[str, str], figure: Figure) -> list[str]:
+    """How many times as fast, or as cheap, other caches are."""
+    own = each.results.get("pinstripe")
+    mine = None if own is None or own.refused else figure.value(own)
+    if not mine:
+        return []
+    found = []
+    for name, result in each.results.items():
+        theirs = None if name in ("pinstripe", "origin") or result.refused else figure.value(result)
+        if not theirs:
+            continue
+        better = theirs / mine if figure.more_is_better else mine / theirs
+        if better >= NOTEWORTHY:
+            found.append(f"{titles[name]} {better:.2f} ×")
+    name = "cold" if each.row.name == "cold" else each.row.title
+    return [f"- {name}, {figure.title}: {', '.join(found)}"] if found else []
+
+
+def _servers(heads: list[str], results: Results, titles: dict[str, str], cells: Callable[[Result], list[str]]) -> str:
+    rows = []
+    for name, result in results.items():
+        rows.append([titles[name], *([f"refused: {result.refused}"] if result.refused else cells(result))])
+    return table(heads, rows)
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """Cells that a short row lacks are empty."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
+    for row in rows:
+        row = [cell.replace("|", "\\|") for cell in row] + [""] * (len(heads) - len(row))
+        lines.append("| " + " | ".join(row) + " |")
+    return "\n".join(lines)
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def micros(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
