@@ -17,9 +17,9 @@ from collections.abc import Iterator
 import machine
 import objects
 import pictures
+import report
 import rows
 import servers
-import table
 import verify
 from load import Generator
 from measure import Bench, Results, half_of_the_slowest, say
@@ -124,7 +124,7 @@ def make(arguments: argparse.Namespace, folder: pathlib.Path) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     drawn = pictures.draw(outcome, arguments.out)
     outcome.write(arguments.out / "latest.json")
-    page = table.markdown(outcome, drawn)
+    page = report.markdown(outcome, drawn)
     (arguments.out / "latest.md").write_text(page)
     print(page)
     say(f"the report is in {arguments.out}")
@@ -179,15 +179,20 @@ def compare(arguments: argparse.Namespace, bench: Bench, outcome: Outcome, big: 
 
 
 def grow(arguments: argparse.Namespace, bench: Bench, outcome: Outcome, big: objects.Object, www: pathlib.Path) -> None:
-    small = [objects.make(www, f"small/{number:08}", rows.SMALL_OBJECT) for number in range(arguments.objects)]
-    bench.warm(small)
     for series in rows.growth(arguments.objects):
         grown = Grown(series)
         outcome.growth.append(grown)
+        small: list[objects.Object] = []
         for quantity, shape, count in series.steps:
-            of = small[:count] if series.name == "objects" else [big]
+            if series.name == "objects":
+                new = [
+                    objects.make(www, f"small/{number:08}", rows.SMALL_OBJECT) for number in range(len(small), count)
+                ]
+                # Asked for when their turn comes, so that what they cost is seen from there on.
+                bench.warm(new)
+                small += new
             row = rows.Row(f"{series.name}-{quantity}", shape)
-            grown.steps.append((quantity, bench.row(row, of)))
+            grown.steps.append((quantity, bench.row(row, small or [big])))
 
 
 if __name__ == "__main__":

@@ -149,5 +149,5 @@ def _upwards(values: list[float], begin: float, end: float) -> Scale:
 def _quantity(value: float, of: str) -> str:
     """Bytes by powers of two, all else by powers of ten."""
     if "bytes" not in of:
-        return short(value)
+        return f"{value:.0f}" if value < 10_000 else short(value)
     return f"{value / 2**20:.0f}M" if value >= 2**20 else f"{value / 2**10:.0f}K"

@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is started, from its template in configs/, and what is asked upstream for it."""
+"""The servers that are compared: how each is started, from its templates in configs/, and what it asked upstream."""
 
 from __future__ import annotations
 
@@ -44,7 +44,8 @@ PEERS = [
     Kind("ats", "Traffic Server", ["records.config", "remap.config", "storage.config", "ip_allow.yaml", "runroot.yaml"],
          ["/usr/bin/traffic_server", "--run-root=@DIR@/runroot.yaml"],
          ["traffic_server", "-V"], {}),
-    Kind("squid", "Squid, memory", ["squid.conf"], ["/usr/sbin/squid", "--foreground", "-n", "@UNIQUE@", "-f", "@DIR@/squid.conf"],
+    Kind("squid", "Squid, memory", ["squid.conf"],
+         ["/usr/sbin/squid", "--foreground", "-n", "@UNIQUE@", "-f", "@DIR@/squid.conf"],
          ["squid", "-v"], {}),
 ]  # fmt: skip
 

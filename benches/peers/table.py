@@ -1,59 +1,18 @@
-"""The report as Markdown: a table for each row, what was refused, and where Pinstripe loses."""
+"""Tables in Markdown: one for each row, for the cold downloads and for each series."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from measure import Result, Results
-from outcome import Grown, Measured, Outcome
+from outcome import Grown, Measured
 
 # A rate counts as held if so much of it was answered.
 HELD = 0.95
-# Less is the same, as far as one can tell.
-NOTEWORTHY = 1.02
 
 
-@dataclass(frozen=True)
-class Figure:
-    """Something by which caches are better or worse."""
-
-    title: str
-    value: Callable[[Result], float | None]
-    more_is_better: bool = False
-
-
-RATE = Figure("requests per second", lambda result: result.median("requests_per_second"), more_is_better=True)
-SECONDS = Figure("time", lambda result: result.median("seconds"))
-CPU = Figure("processor time", lambda result: result.median("cpu_per_request"))
-LATENCY = Figure("p99", lambda result: result.latency("p99"))
-MEMORY = Figure("memory", lambda result: result.median("pss"))
-
-
-def markdown(outcome: Outcome, pictures: list[tuple[str, str]]) -> str:
-    """The whole page; pictures are file names with what they show."""
-    parts = ["# The last run\n\nWritten by `benches/peers/run`; [what it means](../../README.md).\n", _machine(outcome)]
-    parts += [_row(each, outcome.titles) for each in outcome.rows]
-    if outcome.cold:
-        parts.append(_cold(outcome.cold, outcome.titles))
-    parts += [_growth(each, outcome.titles) for each in outcome.growth]
-    parts.append(_losses(outcome))
-    parts += [f"## {title}\n\n![{title}]({file})\n" for file, title in pictures]
-    return "\n".join(part for part in parts if part)
-
-
-def _machine(outcome: Outcome) -> str:
-    lines = [f"- {name}: {value}" for name, value in (outcome.machine | outcome.settings).items()]
-    servers = table(
-        ["server", "version", "a pin to another revision is answered"],
-        [[title, outcome.versions.get(name, ""), outcome.pins.get(name, "")] for name, title in outcome.titles.items()],
-    )
-    failed = [f"\n{outcome.titles[name]} was not started: {why}" for name, why in outcome.not_started.items()]
-    return "\n".join([*lines, "", servers, *failed, ""])
-
-
-def _row(each: Measured, titles: dict[str, str]) -> str:
+def row(each: Measured, titles: dict[str, str]) -> str:
     heads = [
         "server",
         "requests/s",
@@ -95,12 +54,14 @@ def _meter(each: Measured) -> str:
     if not sound:
         return ""
     others = [round_.others for result in sound for round_ in result.rounds]
-    says = f"\nOther processes took {statistics.median(others):.0%} of the machine, at most {max(others):.0%} of it in a round."
+    median, most = statistics.median(others), max(others)
+    says = f"\nOther processes took {median:.0%} of the machine, at most {most:.0%} of it in a round."
     held = [result for result in sound if each.rate and holds(each, result)]
     late = [round_.late["p99"] or 0 for result in held for round_ in result.rounds]
     if late:
-        median = micros(statistics.median(late))
-        says += f" Where the rate was held, the client sent {median} µs late, at most {micros(max(late))} (p99 of each round)."
+        median, most = statistics.median(late), max(late)
+        says += f" Where the rate was held, the client sent {micros(median)} µs late, at most {micros(most)}"
+        says += " (p99 of each round)."
     return says
 
 
@@ -109,7 +70,7 @@ def holds(each: Measured, result: Result) -> bool:
     return each.rate is None or result.median("requests_per_second") >= HELD * each.rate
 
 
-def _cold(each: Measured, titles: dict[str, str]) -> str:
+def cold(each: Measured, titles: dict[str, str]) -> str:
     heads = [
         "server",
         "seconds",
@@ -138,7 +99,7 @@ def _cold(each: Measured, titles: dict[str, str]) -> str:
     return f"## Cold: {size} at once by {each.row.title}\n\n{_servers(heads, each.results, titles, cells)}\n"
 
 
-def _growth(each: Grown, titles: dict[str, str]) -> str:
+def growth(each: Grown, titles: dict[str, str]) -> str:
     heads = [
         each.series.quantity,
         "server",
@@ -169,34 +130,6 @@ def _growth(each: Grown, titles: dict[str, str]) -> str:
     return f"## Growth: {each.series.title}\n\n{table(heads, rows)}\n"
 
 
-def _losses(outcome: Outcome) -> str:
-    """Every figure in which another cache is better."""
-    lines = []
-    for each in outcome.rows + ([outcome.cold] if outcome.cold else []):
-        for figure in [SECONDS, CPU] if each is outcome.cold else [LATENCY, CPU] if each.rate else [RATE, CPU, MEMORY]:
-            lines += _better(each, outcome.titles, figure)
-    body = "\n".join(lines) or "In no row and by no figure."
-    return f"## Where Pinstripe loses to another cache\n\n{body}\n"
-
-
-def _better(each: Measured, titles: dict[str, str], figure: Figure) -> list[str]:
-    """How many times as fast, or as cheap, other caches are."""
-    own = each.results.get("pinstripe")
-    mine = None if own is None or own.refused else figure.value(own)
-    if not mine:
-        return []
-    found = []
-    for name, result in each.results.items():
-        theirs = None if name in ("pinstripe", "origin") or result.refused else figure.value(result)
-        if not theirs:
-            continue
-        better = theirs / mine if figure.more_is_better else mine / theirs
-        if better >= NOTEWORTHY:
-            found.append(f"{titles[name]} {better:.2f} ×")
-    name = "cold" if each.row.name == "cold" else each.row.title
-    return [f"- {name}, {figure.title}: {', '.join(found)}"] if found else []
-
-
 def _servers(heads: list[str], results: Results, titles: dict[str, str], cells: Callable[[Result], list[str]]) -> str:
     rows = []
     for name, result in results.items():
@@ -207,9 +140,9 @@ def _servers(heads: list[str], results: Results, titles: dict[str, str], cells: 
 def table(heads: list[str], rows: list[list[str]]) -> str:
     """Cells that a short row lacks are empty."""
     lines = ["| " + " | ".join(heads) + " |", "|" + " --- |" * len(heads)]
-    for row in rows:
-        row = [cell.replace("|", "\\|") for cell in row] + [""] * (len(heads) - len(row))
-        lines.append("| " + " | ".join(row) + " |")
+    for cells in rows:
+        cells = [cell.replace("|", "\\|") for cell in cells] + [""] * (len(heads) - len(cells))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

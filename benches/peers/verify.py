@@ -1,4 +1,4 @@
-"""Whether answers are right to the last byte: the very kind of request that is measured, compared with the object's file."""
+"""Whether answers are right to the last byte: requests of the kind that is measured, compared with the object's file."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def whole(port: int, each: Object) -> None:
 
 
 def check_the_check(port: int, probe: Object, differing: pathlib.Path) -> None:
-    """That other bytes are found, else nothing below means anything: the file differs from the object in its last byte."""
+    """That other bytes are found, else nothing below means anything. The file differs from the object in a byte."""
     ranges(port, [probe], probe.size)
     try:
         ranges(port, [dataclasses.replace(probe, file=differing)], probe.size)
