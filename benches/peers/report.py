@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from outcome import Measured, Outcome
 
 # Less is the same, as far as one can tell.
 NOTEWORTHY = 1.02
+# With so large a share for others, throughput and latency are theirs as well.
+BUSY = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ def markdown(outcome: Outcome, pictures: list[tuple[str, str]]) -> str:
     parts = [
         "# The last run\n\nWritten by `benches/peers/run`; [what it means](../../README.md).\n",
         _machine(outcome),
+        _busy(outcome),
         _summary(outcome),
     ]
     parts += [table.row(each, outcome.titles) for each in outcome.rows]
@@ -53,6 +57,18 @@ def _machine(outcome: Outcome) -> str:
     )
     failed = [f"\n{outcome.titles[name]} was not started: {why}" for name, why in outcome.not_started.items()]
     return "\n".join([*lines, "", servers, *failed, ""])
+
+
+def _busy(outcome: Outcome) -> str:
+    """A warning, if the machine had more to do."""
+    results = [result for each in outcome.rows for result in each.results.values()]
+    others = statistics.median([round_.others for result in results for round_ in result.rounds] or [0])
+    if others < BUSY:
+        return ""
+    return (
+        f"**The machine was busy: other processes took {others:.0%} of it. Processor times and memory can be compared, "
+        "throughput and latency only roughly.**\n"
+    )
 
 
 def _summary(outcome: Outcome) -> str:
