@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pinstripe::app::inspect::{Inspection, Progress, inspect};
+use pinstripe::app::shown::JsonLines;
 use pinstripe::app::{App, Surroundings};
 use pinstripe::clock::Clock;
 use pinstripe::config::{self, Config, Faults};
@@ -113,15 +114,20 @@ fn usage(message: &clap::Error) -> ExitCode {
 
 fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(faults) = error.downcast_ref::<Faults>() {
-        eprintln!("{faults}");
+        tell(&format!("{faults}\n"));
         return BAD_INPUT.into();
     }
-    eprintln!("pinstripe: {error:#}");
+    tell(&format!("pinstripe: {error:#}\n"));
     if error.is::<Unreadable>() {
         BAD_INPUT.into()
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// As `eprint!`, but where nobody can be told there is no reason to panic: the exit code says it as well.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
@@ -195,15 +201,16 @@ fn disk(page: Page, file: &Path, json: bool) -> anyhow::Result<()> {
 fn show(progress: Progress<'_>) {
     let Progress { tier, done, of } = progress;
     if done >= of {
-        eprint!("\r\x1b[K");
+        tell("\r\x1b[K");
     } else if done % 64 == 1 {
-        eprint!("\r{tier}: {done} of {of} files\x1b[K");
+        tell(&format!("\r{tier}: {done} of {of} files\x1b[K"));
     }
 }
 
 /// As `print!`, but a reader that has seen enough is no reason to panic.
 fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
         _ => Ok(()),
     }
@@ -237,12 +244,15 @@ fn log_level(text: &str) -> Result<String, String> {
 /// Text for people at a terminal; JSON, from a thread of its own, for machines. Lines are dropped rather than waited for.
 fn log_to_stderr(level: &str) -> anyhow::Result<Option<WorkerGuard>> {
     let filter = EnvFilter::try_new(level)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // What cannot be written is lost; to say so on the same stream would be to panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false);
     if io::stderr().is_terminal() {
         log.with_writer(io::stderr).init();
         return Ok(None);
     }
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let (writer, guard) = tracing_appender::non_blocking(JsonLines(io::stderr()));
     log.json().with_writer(writer).init();
     Ok(Some(guard))
 }
