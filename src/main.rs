@@ -14,6 +14,7 @@ use pinstripe::app::shown::JsonLines;
 use pinstripe::app::{App, Surroundings};
 use pinstripe::clock::Clock;
 use pinstripe::config::{self, Config, Faults};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -133,6 +134,7 @@ fn tell(text: &str) {
 fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
     let config = load(file)?;
     let _flush_at_the_end = log_to_stderr(log_level)?;
+    raise_limit_of_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -140,9 +142,24 @@ fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
     runtime.block_on(serve(config))
 }
 
+/// Connections and blocks take a descriptor each, and the limit that is usual is made for `select`, which is not used
+/// here: as many as are allowed may be open.
+fn raise_limit_of_files() {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        ..before
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => tracing::debug!(from = before.current, to = raised.current, "open files"),
+        Err(error) => tracing::debug!(%error, limit = before.current, "the limit of open files stays"),
+    }
+}
+
 /// Serves until told to stop.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
+    let _outlived = outlive_limit_of_size()?;
     let app = App::start(config, Surroundings::default()).await?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
@@ -164,6 +181,13 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Where files may not grow beyond a limit (`ulimit -f`), a write that would is an error, and not the end of the process
+/// as it is by default.
+fn outlive_limit_of_size() -> anyhow::Result<tokio::signal::unix::Signal> {
+    let kind = tokio::signal::unix::SignalKind::from_raw(Signal::XFSZ.as_raw());
+    tokio::signal::unix::signal(kind).context("cannot listen for SIGXFSZ")
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {

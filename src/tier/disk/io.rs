@@ -216,8 +216,8 @@ fn size_of_ours(stat: &fs::Stat) -> Io<u64> {
     }
 }
 
-/// The limit on open files.
-pub(super) fn open_files_limit() -> u64 {
+/// How many files the process may have open.
+pub fn open_files_limit() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(1 << 20)
 }

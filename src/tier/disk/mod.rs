@@ -65,6 +65,7 @@ use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
 pub use index::RouteTerms;
 pub use inspect::{Damage, Depth, Seen, SeenBlock, SeenFile, SeenObject, Survey};
+pub use io::open_files_limit;
 use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
@@ -88,6 +89,9 @@ pub struct DiskConfig {
     pub fill_budget: u64,
     /// How many bytes of memory the buffers of all reads may take.
     pub read_budget: u64,
+    /// How many files the process may have open, or the share of that if it has several disks: three eighths of it are
+    /// for blocks, the rest is left to connections.
+    pub open_files: u64,
     /// Who may have how much of it.
     pub policy: Policy,
 }

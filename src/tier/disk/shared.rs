@@ -27,7 +27,7 @@ use super::popular::Told;
 use super::room::Watch;
 use super::stats::{Counters, Degraded, Fault, Label};
 use super::writer::{Jobs, TmpNames};
-use super::{DiskConfig, Monotonic, format, io};
+use super::{DiskConfig, Monotonic, format};
 
 /// What all parts of a disk share.
 pub(super) struct Shared {
@@ -73,8 +73,8 @@ impl Limits {
     fn of(open_files: u64) -> Self {
         let open_files = format::narrow(open_files);
         Self {
-            open: (open_files / 4).clamp(64, 4096),
-            fills: (open_files / 8).clamp(16, 1024),
+            open: (open_files / 4).clamp(16, 4096),
+            fills: (open_files / 8).clamp(8, 1024),
         }
     }
 }
@@ -82,7 +82,7 @@ impl Limits {
 impl Shared {
     pub(super) fn new(config: &DiskConfig, files: Arc<dyn Files>, now: Monotonic) -> Self {
         let counters = Arc::new(Counters::default());
-        let limits = Limits::of(io::open_files_limit());
+        let limits = Limits::of(config.open_files);
         let block_size = config.block_size;
         let terms = Terms {
             capacity: config.capacity,
@@ -221,5 +221,24 @@ impl Shared {
         }
         self.seek(hash).await;
         self.index.holds(hash, span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_leave_most_descriptors_to_connections() {
+        let check = |open_files, open, fills| {
+            let limits = Limits::of(open_files);
+            assert_eq!((limits.open, limits.fills), (open, fills), "{open_files}");
+        };
+        check(1024, 256, 128);
+        // As one of four disks.
+        check(256, 64, 32);
+        check(u64::MAX, 4096, 1024);
+        // So few that no disk is of use with its share.
+        check(0, 16, 8);
     }
 }

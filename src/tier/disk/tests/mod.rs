@@ -53,6 +53,7 @@ impl Bench {
             block_size: BlockSize::new(BLOCK).unwrap(),
             fill_budget: 8 << 20,
             read_budget: 8 << 20,
+            open_files: 1024,
             policy: Policy::default(),
         };
         let mut bench = Self {
