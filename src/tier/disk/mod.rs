@@ -65,8 +65,8 @@ use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
 pub use index::RouteTerms;
 pub use inspect::{Damage, Depth, Seen, SeenBlock, SeenFile, SeenObject, Survey};
+use io::Files;
 pub use io::open_files_limit;
-use io::{Files, Root};
 pub use root::OpenError;
 use root::{open_root, root_error};
 use shared::Shared;
@@ -133,13 +133,13 @@ impl Disk {
     /// Opens a root for this process alone. What is there is found in the background. Blocks for a short time.
     pub fn open(config: &DiskConfig, now: Monotonic) -> Result<Self, OpenError> {
         let (root, lock) = open_root(&config.path)?;
-        Self::start(config, Arc::new(Root::new(root)), lock, now)
+        Self::start(config, Arc::new(root), lock, now)
     }
 
     /// The same on a device that takes so many bytes a second: to measure what that does to downloads.
     pub fn open_slowed(config: &DiskConfig, bytes_per_second: u64, now: Monotonic) -> Result<Self, OpenError> {
         let (root, lock) = open_root(&config.path)?;
-        let files = slow::Slow::new(Root::new(root), bytes_per_second);
+        let files = slow::Slow::new(root, bytes_per_second);
         Self::start(config, Arc::new(files), lock, now)
     }
 

@@ -29,6 +29,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tempfile::TempDir;
 
+use super::io::Root;
 use super::name::{Name, RevisionHash};
 use super::*;
 use crate::object::{AuthorityId, Current, ObjectSize, RouteName, StrongETag, TakenFrom};
@@ -81,7 +82,7 @@ impl Bench {
     pub(super) fn reopen_with(&mut self, wrap: impl FnOnce(Root) -> Arc<dyn Files>) {
         self.disk = None;
         let (root, lock) = open_root(&self.config.path).unwrap();
-        self.disk = Some(Disk::start(&self.config, wrap(Root::new(root)), lock, self.clock()).unwrap());
+        self.disk = Some(Disk::start(&self.config, wrap(root), lock, self.clock()).unwrap());
     }
 
     pub(super) fn disk(&self) -> &Disk {
