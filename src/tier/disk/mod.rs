@@ -15,7 +15,7 @@
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
-//! | `health`, `stats` | how the device is doing |
+//! | `health`, `trial`, `stats` | how the device is doing |
 //! | `integrity` | comparing what is complete with the authority's checksum |
 //! | `inspect` | reading all of it from outside |
 //! | `slow` | a slow device, to measure with |
@@ -47,6 +47,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod trial;
 mod writer;
 
 use std::fmt;
@@ -194,8 +195,11 @@ impl Disk {
 
     /// Whether it is of use right now.
     pub fn usable(&self) -> Usable {
-        match self.shared.health.usable((self.shared.now)()) {
-            Usable::Ok if self.shared.watch.is_short() => Usable::Degraded(Degraded::Short),
+        match self.shared.health.usable() {
+            // What is known of the volume says more than what one write met.
+            Usable::Ok | Usable::Degraded(Degraded::Full) if self.shared.watch.is_short() => {
+                Usable::Degraded(Degraded::Short)
+            }
             usable => usable,
         }
     }

@@ -25,7 +25,7 @@ use super::place::Turns;
 use super::pool::Pool;
 use super::popular::Told;
 use super::room::Watch;
-use super::stats::{Counters, Degraded, Fault, Label};
+use super::stats::{Counters, Degraded, Fault, Label, Usable};
 use super::writer::{Jobs, TmpNames};
 use super::{DiskConfig, Monotonic, format};
 
@@ -127,17 +127,26 @@ impl Shared {
     /// Counts a fault. Says if it made the device one to be left alone.
     pub(super) fn fault_degrades(&self, side: Side, fault: Fault) -> Option<Degraded> {
         self.counters.faults.count(fault);
+        let before = self.health.usable();
         let degraded = self.health.failed(side, fault, (self.now)());
-        if let Some(why) = degraded {
+        // One that is full stays so for several pauses.
+        if let Some(why) = degraded.filter(|why| before != Usable::Degraded(*why)) {
             tracing::warn!(fault = fault.label(), "the disk tier is degraded: {why}");
         }
         degraded
     }
 
-    /// The device did what it was asked for.
+    /// The device did what it was asked for; that nothing is there is an answer as well.
     pub(super) fn worked(&self, side: Side) {
         if self.health.worked(side) {
             tracing::info!("the disk tier works again");
+        }
+    }
+
+    /// The device took a block.
+    pub(super) fn stored(&self) {
+        if self.health.stored() {
+            tracing::info!("the disk tier stores blocks again");
         }
     }
 
@@ -179,7 +188,7 @@ impl Shared {
             true
         });
         match listed {
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => self.worked(Side::Reads),
             Err(errno) => self.fault(Fault::of(errno)),
         }
     }

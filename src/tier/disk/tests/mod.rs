@@ -15,6 +15,7 @@ mod integrity;
 mod nth;
 mod planted;
 mod popular;
+mod recovery;
 mod start;
 mod together;
 mod volume;
