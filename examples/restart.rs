@@ -81,6 +81,7 @@ fn open(root: &Path, blocks: u64) -> Fallible<Disk> {
         block_size: BlockSize::DEFAULT,
         fill_budget: 1 << 20,
         read_budget: 1 << 20,
+        open_files: 1024,
         policy: Policy::default(),
     };
     let started = Instant::now();

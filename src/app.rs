@@ -5,6 +5,7 @@ mod disks;
 mod gates;
 mod health;
 pub mod inspect;
+pub mod shown;
 mod tiers;
 
 use std::future::Future;

@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pinstripe::app::inspect::{Inspection, Progress, inspect};
+use pinstripe::app::shown::JsonLines;
 use pinstripe::app::{App, Surroundings};
 use pinstripe::clock::Clock;
 use pinstripe::config::{self, Config, Faults};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -113,10 +115,10 @@ fn usage(message: &clap::Error) -> ExitCode {
 
 fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(faults) = error.downcast_ref::<Faults>() {
-        eprintln!("{faults}");
+        tell(&format!("{faults}\n"));
         return BAD_INPUT.into();
     }
-    eprintln!("pinstripe: {error:#}");
+    tell(&format!("pinstripe: {error:#}\n"));
     if error.is::<Unreadable>() {
         BAD_INPUT.into()
     } else {
@@ -124,9 +126,15 @@ fn report(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// As `eprint!`, but where nobody can be told there is no reason to panic: the exit code says it as well.
+fn tell(text: &str) {
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
     let config = load(file)?;
     let _flush_at_the_end = log_to_stderr(log_level)?;
+    raise_limit_of_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -134,9 +142,24 @@ fn run(file: &Path, log_level: &str) -> anyhow::Result<()> {
     runtime.block_on(serve(config))
 }
 
+/// Connections and blocks take a descriptor each, and the limit that is usual is made for `select`, which is not used
+/// here: as many as are allowed may be open.
+fn raise_limit_of_files() {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        ..before
+    };
+    match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => tracing::debug!(from = before.current, to = raised.current, "open files"),
+        Err(error) => tracing::debug!(%error, limit = before.current, "the limit of open files stays"),
+    }
+}
+
 /// Serves until told to stop.
 async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = stop_signal()?;
+    let _outlived = outlive_limit_of_size()?;
     let app = App::start(config, Surroundings::default()).await?;
     for address in app.addresses() {
         tracing::info!(%address, "listening");
@@ -158,6 +181,13 @@ fn stop_signal() -> anyhow::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Where files may not grow beyond a limit (`ulimit -f`), a write that would is an error, and not the end of the process
+/// as it is by default.
+fn outlive_limit_of_size() -> anyhow::Result<tokio::signal::unix::Signal> {
+    let kind = tokio::signal::unix::SignalKind::from_raw(Signal::XFSZ.as_raw());
+    tokio::signal::unix::signal(kind).context("cannot listen for SIGXFSZ")
 }
 
 fn check(file: &Path) -> anyhow::Result<()> {
@@ -195,15 +225,16 @@ fn disk(page: Page, file: &Path, json: bool) -> anyhow::Result<()> {
 fn show(progress: Progress<'_>) {
     let Progress { tier, done, of } = progress;
     if done >= of {
-        eprint!("\r\x1b[K");
+        tell("\r\x1b[K");
     } else if done % 64 == 1 {
-        eprint!("\r{tier}: {done} of {of} files\x1b[K");
+        tell(&format!("\r{tier}: {done} of {of} files\x1b[K"));
     }
 }
 
 /// As `print!`, but a reader that has seen enough is no reason to panic.
 fn print(text: &str) -> anyhow::Result<()> {
-    match io::stdout().write_all(text.as_bytes()) {
+    let mut stdout = io::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
         _ => Ok(()),
     }
@@ -237,12 +268,15 @@ fn log_level(text: &str) -> Result<String, String> {
 /// Text for people at a terminal; JSON, from a thread of its own, for machines. Lines are dropped rather than waited for.
 fn log_to_stderr(level: &str) -> anyhow::Result<Option<WorkerGuard>> {
     let filter = EnvFilter::try_new(level)?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    // What cannot be written is lost; to say so on the same stream would be to panic.
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .log_internal_errors(false);
     if io::stderr().is_terminal() {
         log.with_writer(io::stderr).init();
         return Ok(None);
     }
-    let (writer, guard) = tracing_appender::non_blocking(io::stderr());
+    let (writer, guard) = tracing_appender::non_blocking(JsonLines(io::stderr()));
     log.json().with_writer(writer).init();
     Ok(Some(guard))
 }

@@ -9,12 +9,12 @@ use super::{StartError, Surroundings};
 use crate::clock::Clock;
 use crate::config::{self, Config, Route, Size, TierName};
 use crate::metrics::{DiskSnapshot, Metrics};
-use crate::tier::disk::{Disk, DiskConfig, Label, Policy, RouteTerms};
+use crate::tier::disk::{Disk, DiskConfig, Label, Policy, RouteTerms, open_files_limit};
 
 /// Disks by the names of their tiers.
 pub(super) type Disks = HashMap<TierName, Arc<Disk>>;
 
-/// Opens every disk that a route uses. The budgets of memory are shared out evenly.
+/// Opens every disk that a route uses. The budgets of memory and of descriptors are shared out evenly.
 pub(super) fn open(config: &Config, surroundings: &Surroundings, metrics: &Metrics) -> Result<Disks, StartError> {
     let mut disks = Disks::new();
     let share = u64::try_from(config.disks().len()).unwrap_or(1).max(1);
@@ -25,6 +25,7 @@ pub(super) fn open(config: &Config, surroundings: &Surroundings, metrics: &Metri
             block_size: tier.block_size,
             fill_budget: config.limits.fills.bytes() / share,
             read_budget: config.limits.read_buffers.bytes() / share,
+            open_files: open_files_limit() / share,
             policy: policy(config, tier, &surroundings.clock),
         };
         let started = Instant::now();

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use self::pages::{Checks, Listing, Usage};
 use self::tally::Tally;
+use super::shown;
 use crate::config::Config;
 use crate::tier::disk::{Depth, OpenError, Survey};
 
@@ -95,5 +96,6 @@ pub fn inspect(
 /// One page of each tier, for people and for programs.
 fn told<P: Serialize + ToString>(pages: &[P]) -> Result<(String, String), serde_json::Error> {
     let text = pages.iter().map(ToString::to_string).collect();
-    Ok((text, serde_json::to_string_pretty(pages)? + "\n"))
+    let json = serde_json::to_string_pretty(pages)? + "\n";
+    Ok((text, shown::json(&json).into_owned()))
 }

@@ -111,3 +111,25 @@ fn the_schema_is_printed_as_json() {
     assert_eq!(schema, pinstripe::config::schema());
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
 }
+
+/// The exit code where the shell redirects as told.
+fn redirected(arguments: &str, redirection: &str) -> i32 {
+    let line = format!("exec \"$0\" {arguments} {redirection}");
+    output(Command::new("sh").args(["-c", &line, env!("CARGO_BIN_EXE_pinstripe")])).0
+}
+
+#[test]
+fn where_nobody_can_be_told_the_exit_code_says_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let faulty = write(&folder, "listen: 5").display().to_string();
+    for stderr in ["2>/dev/full", "2>&-", "2>&- >&-"] {
+        let check = |arguments: &str, code| assert_eq!(redirected(arguments, stderr), code, "{arguments} {stderr}");
+        check(&format!("check --config '{faulty}'"), 64);
+        check(&format!("run --config '{faulty}'"), 64);
+        check("check --config /nowhere.yaml", 64);
+        check("nothing", 64);
+    }
+    assert_eq!(redirected("schema", ">/dev/full"), 1);
+    assert_eq!(redirected("schema", ">/dev/full 2>/dev/full"), 1);
+    assert_eq!(redirected("schema", ">&-"), 0);
+}

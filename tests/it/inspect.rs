@@ -139,6 +139,34 @@ async fn what_is_damaged_is_named_and_exit_code_1() {
     assert_eq!(blocks(sidecar.disk.path()), all);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_looks_the_files_are_the_owners_of_the_folder() {
+    const SOMEBODY: Option<u32> = Some(65534);
+    let (_origin, sidecar, file) = stage().await;
+    let folder = sidecar.stop().await;
+    let cache = folder.path().join("cache");
+    let all = [files(folder.path()), vec![cache]].concat();
+    if all
+        .iter()
+        .any(|path| std::os::unix::fs::chown(path, SOMEBODY, None).is_err())
+    {
+        println!("files cannot be given away here, so this was not tested");
+        return;
+    }
+    let (code, stdout, _) = disk("verify", &file, &[]);
+    assert!(
+        code == 0 && stdout.contains("5 blocks and 1 record are sound"),
+        "{stdout}"
+    );
+    // One that is another's was put there.
+    std::os::unix::fs::chown(&all[0], Some(0), None).unwrap();
+    let (code, stdout, _) = disk("verify", &file, &[]);
+    assert!(
+        code == 1 && stdout.contains("damaged: it is a link, no file, or another user's"),
+        "{stdout}"
+    );
+}
+
 #[test]
 fn what_cannot_be_looked_at_is_said() {
     let folder = tempfile::tempdir().unwrap();

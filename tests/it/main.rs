@@ -21,6 +21,7 @@ mod inspect;
 mod integrity;
 mod keys;
 mod lies;
+mod limits;
 mod memory;
 mod one_process;
 mod oracle;

@@ -75,6 +75,7 @@ impl Model {
             block_size: self.memory.block_size(),
             fill_budget: 64 << 20,
             read_budget: 1 << 20,
+            open_files: 1024,
             policy: Policy::default(),
         };
         self.disk = Some(Disk::open(&config, Arc::new(|| Duration::ZERO)).unwrap());

@@ -158,7 +158,7 @@ fn missing(object: &Object, now: SystemTime) -> Option<Revision> {
     let head = object.known.head.as_ref()?;
     let held = object.revisions.values().any(|held| held.tag == *head.tag());
     (!held).then(|| Revision {
-        tag: shown(&head.tag().as_sent()),
+        tag: text(&head.tag().as_sent()),
         standing: Standing::of(&object.known, head.tag()),
         blocks: 0,
         of_blocks: 0,
@@ -172,7 +172,7 @@ fn missing(object: &Object, now: SystemTime) -> Option<Revision> {
 impl Revision {
     fn of(held: &Held, known: &Known, now: SystemTime) -> Self {
         Self {
-            tag: shown(&held.tag.as_sent()),
+            tag: text(&held.tag.as_sent()),
             standing: Standing::of(known, &held.tag),
             blocks: held.blocks,
             of_blocks: held.block_size.count(held.size),
@@ -231,17 +231,13 @@ fn named(key: &[u8]) -> Named {
         route: "-".to_owned(),
         authority: Vec::new(),
         target: None,
-        path: shown(key),
+        path: text(key),
         query: None,
     })
 }
 
-/// Text that a terminal can be given.
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn seconds(since: SystemTime, now: SystemTime) -> u64 {

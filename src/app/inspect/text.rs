@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::pages::{Bad, Checks, Listed, Listing, Revision, Standing, Usage};
+use crate::app::shown::Shown;
 
 impl fmt::Display for Checks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -10,15 +11,16 @@ impl fmt::Display for Checks {
         for file in &self.foreign {
             writeln!(
                 f,
-                "{}: {file}: of another version of Pinstripe; it is not used",
-                self.tier
+                "{}: {}: of another version of Pinstripe; it is not used",
+                Shown(&self.tier),
+                Shown(file)
             )?;
         }
         writeln!(
             f,
             "{}: {}: {} and {} are sound, {}; {} damaged, {} foreign",
-            self.tier,
-            self.path,
+            Shown(&self.tier),
+            Shown(&self.path),
             counted(self.blocks, "block"),
             counted(self.records, "record"),
             Bytes(self.bytes),
@@ -33,8 +35,8 @@ impl fmt::Display for Listing {
         writeln!(
             f,
             "{}: {}: {}",
-            self.tier,
-            self.path,
+            Shown(&self.tier),
+            Shown(&self.path),
             counted(self.objects.len(), "object")
         )?;
         self.objects.iter().try_for_each(|object| object.fmt(f))?;
@@ -44,7 +46,7 @@ impl fmt::Display for Listing {
 
 impl fmt::Display for Listed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  {} {}", self.route, self.object)?;
+        write!(f, "  {} {}", Shown(&self.route), Shown(&self.object))?;
         match self.confirmed_seconds_ago {
             Some(seconds) => writeln!(f, "  confirmed {} ago", Age(seconds))?,
             None => writeln!(f)?,
@@ -60,7 +62,7 @@ impl fmt::Display for Revision {
             Standing::Former => "former",
             Standing::Unknown => "-",
         };
-        write!(f, "    {:<8} {}  {}", standing, self.tag, Bytes(self.size))?;
+        write!(f, "    {:<8} {}  {}", standing, Shown(&self.tag), Bytes(self.size))?;
         match self.of_blocks {
             0 => write!(f, ", nothing held")?,
             of => write!(
@@ -80,11 +82,12 @@ impl fmt::Display for Revision {
 
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {}", self.tier, self.path)?;
+        writeln!(f, "{}: {}", Shown(&self.tier), Shown(&self.path))?;
         for (route, sums) in &self.routes {
             writeln!(
                 f,
-                "  {route}: {} in {} of {}, {}",
+                "  {}: {} in {} of {}, {}",
+                Shown(route),
                 counted(sums.blocks, "block"),
                 counted(sums.revisions, "revision"),
                 counted(sums.objects, "object"),
@@ -105,7 +108,7 @@ impl fmt::Display for Usage {
 
 fn write_bad(f: &mut fmt::Formatter<'_>, tier: &str, bad: &[Bad]) -> fmt::Result {
     bad.iter()
-        .try_for_each(|bad| writeln!(f, "{tier}: {}: damaged: {}", bad.file, bad.why))
+        .try_for_each(|bad| writeln!(f, "{}: {}: damaged: {}", Shown(tier), Shown(&bad.file), Shown(&bad.why)))
 }
 
 fn counted(n: impl TryInto<u64>, what: &str) -> String {
@@ -148,7 +151,60 @@ impl fmt::Display for Age {
 
 #[cfg(test)]
 mod tests {
+    use super::super::pages::Sums;
     use super::*;
+
+    #[test]
+    fn whatever_files_say_is_shown_and_not_obeyed() {
+        let evil = || "\u{9b}31m\u{202e}\u{2028}\u{1b}[2J\nlocal: ok".to_owned();
+        let revision = Revision {
+            tag: evil(),
+            standing: Standing::Former,
+            blocks: 1,
+            of_blocks: 1,
+            block_size: 1,
+            size: 1,
+            bytes: 1,
+            received_seconds_ago: None,
+        };
+        let object = Listed {
+            route: evil(),
+            object: evil(),
+            confirmed_seconds_ago: None,
+            revisions: vec![revision],
+        };
+        let bad = || Bad {
+            file: evil(),
+            why: evil(),
+        };
+        let (tier, path) = (evil(), evil());
+        let list = Listing {
+            tier: evil(),
+            path: evil(),
+            objects: vec![object],
+            damaged: vec![bad()],
+        };
+        let checks = Checks {
+            tier: evil(),
+            path: evil(),
+            blocks: 0,
+            records: 0,
+            bytes: 0,
+            foreign: vec![evil()],
+            damaged: vec![bad()],
+        };
+        let usage = Usage {
+            tier,
+            path,
+            routes: [(evil(), Sums::default())].into(),
+            damaged: 0,
+            foreign: 0,
+        };
+        for (page, lines) in [(list.to_string(), 4), (checks.to_string(), 3), (usage.to_string(), 3)] {
+            assert_eq!(page.lines().count(), lines, "{page}");
+            assert!(page.chars().all(|c| matches!(c, ' '..='~' | '\n')), "{page:?}");
+        }
+    }
 
     #[test]
     fn numbers_are_told_in_units() {

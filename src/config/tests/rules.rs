@@ -50,6 +50,21 @@ fn tiers() {
         ],
     );
     check(
+        "{ disk: { path: /var/cache/pinstripe/ab, capacity: 1GiB } }",
+        &[
+            unused,
+            "tiers.local.disk.path: /var/cache/pinstripe/ab of tiers.extra.disk.path is inside of this directory; expected a",
+        ],
+    );
+    check(
+        "{ disk: { path: /var/cache, capacity: 1GiB } }",
+        &[
+            unused,
+            "tiers.local.disk.path: this is inside of /var/cache of tiers.extra.disk.path; expected a",
+        ],
+    );
+    check("{ disk: { path: /var/cache/pinstripe2, capacity: 1GiB } }", &[unused]);
+    check(
         "{ disk: { path: /, capacity: 1GiB } }",
         &[unused, "tiers.extra.disk.path: this is the root directory"],
     );

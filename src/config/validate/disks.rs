@@ -1,7 +1,7 @@
 //! Disks: what they hold, and what a route may have of one.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{bounded, required_leaf};
 use crate::config::bounds::{self, BLOCK_SIZE, MIN_BLOCKS};
@@ -62,20 +62,28 @@ fn capacity_of(capacity: Size, block: BlockSize, path: &YamlPath, notes: &mut No
     enough.then_some(capacity)
 }
 
-/// Two tiers in one directory would each delete what the other stores.
-fn claim(directory: &PathBuf, path: &YamlPath, taken: &mut BTreeMap<PathBuf, YamlPath>, notes: &mut Notes) {
-    match taken.get(directory) {
-        Some(other) => {
-            notes.fault(
-                path,
-                format!("{} has the same directory", other),
-                "a directory of its own",
-            );
-        }
-        None if directory.parent().is_none() => {
-            notes.fault(path, "this is the root directory", "a directory of its own")
-        }
-        None => drop(taken.insert(directory.clone(), path.clone())),
+/// Two tiers in one directory would each delete what the other stores; and so would one whose directory is another's.
+fn claim(directory: &Path, path: &YamlPath, taken: &mut BTreeMap<PathBuf, YamlPath>, notes: &mut Notes) {
+    if directory.parent().is_none() {
+        return notes.fault(path, "this is the root directory", "a directory of its own");
+    }
+    let shared = taken.iter().find_map(|(other, of)| collision(directory, other, of));
+    match shared {
+        Some(problem) => notes.fault(path, problem, "a directory of its own, outside of those of other disks"),
+        None => drop(taken.insert(directory.to_owned(), path.clone())),
+    }
+}
+
+/// What is wrong with two directories, if anything is.
+fn collision(directory: &Path, other: &Path, of: &YamlPath) -> Option<String> {
+    if directory == other {
+        Some(format!("{of} has the same directory"))
+    } else if directory.starts_with(other) {
+        Some(format!("this is inside of {} of {of}", other.display()))
+    } else if other.starts_with(directory) {
+        Some(format!("{} of {of} is inside of this directory", other.display()))
+    } else {
+        None
     }
 }
 

@@ -104,7 +104,7 @@ impl Shared {
         claim: Claim,
     ) -> Result<DiskFill, GaveUp> {
         let now = (self.now)();
-        if self.health.is_full(now) || self.watch.is_short() {
+        if self.health.pauses(now) || self.watch.is_short() {
             return Err(GaveUp::NoSpace);
         }
         if self.live.load(Ordering::Relaxed) >= self.limits.fills || self.budget.is_spent() {

@@ -13,7 +13,7 @@ use crate::object::{BlockIndex, BlockSize, Head, ObjectHash};
 use crate::tier::store::Known;
 
 use super::format::{Footer, GRANULE, Geometry, Record, is_of_another_version, narrow, wide};
-use super::io::{self, File, Files, Io, PLANTED, Root};
+use super::io::{File, Files, Io, PLANTED, Root};
 use super::name::{Name, RevisionHash};
 use super::open::{NotOpen, read_footer};
 use super::read::Granules;
@@ -95,7 +95,7 @@ pub enum Damage {
     Data(Range<u64>),
     /// It is sound, but not what its name says.
     Name,
-    /// It is a link, or no file: nothing that was put there by Pinstripe.
+    /// It is a link, no file, or not of the user whose directory it is: nothing that was put there by Pinstripe.
     Planted,
     /// The system cannot read it.
     Errno(Errno),
@@ -105,8 +105,7 @@ impl Survey {
     /// Opens a root to look at, and lists what is in it now. Blocks.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let cannot = |what: &'static str| move |errno| root_error(what, path, errno);
-        let (root, _) = io::open_root(path).map_err(cannot("open"))?;
-        let files = Root::new(root);
+        let files = Root::open(path).map_err(cannot("open"))?;
         let mut names = Vec::new();
         for directory in (0..=u8::MAX).map(|byte| format!("{byte:02x}")) {
             let listed = files.list(&directory, &mut |file| {
@@ -257,7 +256,7 @@ impl fmt::Display for Damage {
             Self::Ending => f.write_str("its end does not check"),
             Self::Data(range) => write!(f, "bytes {}-{} do not check", range.start, range.end.saturating_sub(1)),
             Self::Name => f.write_str("it is not what its name says"),
-            Self::Planted => f.write_str("it is a link or no file"),
+            Self::Planted => f.write_str("it is a link, no file, or another user's"),
             Self::Errno(errno) => write!(f, "it cannot be read: {errno}"),
         }
     }

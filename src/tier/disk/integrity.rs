@@ -290,7 +290,7 @@ impl Shared {
     fn rest_since(&self, started: Duration) -> Result<(), Stopped> {
         let now = (self.now)();
         let used = now.saturating_sub(started);
-        if self.integrity.pause(used) && self.health.usable(now) != Usable::Degraded(Degraded::Failing) {
+        if self.integrity.pause(used) && self.health.usable() != Usable::Degraded(Degraded::Failing) {
             Ok(())
         } else {
             Err(Stopped::Left)

@@ -36,7 +36,7 @@ impl File {
 
 /// The directory of files that are not published.
 pub(super) const TMP: &str = "tmp";
-/// The file that is locked.
+/// The file that earlier versions locked.
 pub(super) const LOCK: &str = "lock";
 
 /// The system calls on files below the root. All of them may block but [`Files::read_now`].
@@ -77,12 +77,10 @@ pub(super) trait Files: fmt::Debug + Send + Sync {
 
 /// The files below a real directory.
 #[derive(Debug)]
-pub(super) struct Root(OwnedFd);
-
-impl Root {
-    pub(super) fn new(directory: OwnedFd) -> Self {
-        Self(directory)
-    }
+pub(super) struct Root {
+    directory: OwnedFd,
+    /// Whose the directory is, and so the files in it.
+    owner: u32,
 }
 
 /// Nothing here is for others.
@@ -90,8 +88,35 @@ pub(super) const PRIVATE_DIR: Mode = Mode::RWXU;
 pub(super) const PRIVATE_FILE: Mode = Mode::from_raw_mode(0o600);
 
 impl Root {
+    /// Opens the root without following a link.
+    pub(super) fn open(path: &Path) -> Io<Self> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        let directory = fs::open(path, flags, Mode::empty())?;
+        let owner = fs::fstat(&directory)?.st_uid;
+        Ok(Self { directory, owner })
+    }
+
+    pub(super) fn owner(&self) -> u32 {
+        self.owner
+    }
+
+    /// Takes the lock of the directory itself, since what is in it may be removed; `EWOULDBLOCK` if another process has
+    /// it.
+    pub(super) fn lock(&self) -> Io<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY;
+        let lock = fs::openat(&self.directory, ".", flags, Mode::empty())?;
+        fs::flock(&lock, fs::FlockOperation::NonBlockingLockExclusive)?;
+        Ok(lock)
+    }
+
+    /// Makes it private and its `tmp/` exist.
+    pub(super) fn prepare(&self) -> Io<()> {
+        fs::fchmod(&self.directory, PRIVATE_DIR)?;
+        self.make(TMP).map(drop)
+    }
+
     fn directory(&self, name: &str) -> Io<OwnedFd> {
-        directory_in(&self.0, name)
+        directory_in(&self.directory, name)
     }
 
     /// The directory of a file. One that is a link is as good as none.
@@ -103,7 +128,7 @@ impl Root {
     }
 
     fn make(&self, name: &str) -> Io<OwnedFd> {
-        make_in(&self.0, name)
+        make_in(&self.directory, name)
     }
 }
 
@@ -119,7 +144,7 @@ impl Files for Root {
             errno => errno,
         })?;
         let stat = fs::fstat(&file)?;
-        size_of_ours(&stat).map(|size| (File(file), size))
+        size_of(&stat, self.owner).map(|size| (File(file), size))
     }
 
     fn create(&self, tmp: &str) -> Io<File> {
@@ -152,7 +177,16 @@ impl Files for Root {
 
     fn publish(&self, tmp: &str, name: Name) -> Io<()> {
         let (from, to) = (self.directory(TMP)?, self.make(&name.directory())?);
-        retry_on_intr(|| fs::renameat(&from, tmp, &to, name.file()))
+        let rename = || retry_on_intr(|| fs::renameat(&from, tmp, &to, name.file()));
+        match rename() {
+            // A directory of somebody else's has the name. An empty one goes; what is in another is not ours to remove,
+            // and then this fails again.
+            Err(Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST) => {
+                let _ = fs::unlinkat(&to, name.file(), AtFlags::REMOVEDIR);
+                rename()
+            }
+            other => other,
+        }
     }
 
     fn remove(&self, name: Name) -> Io<()> {
@@ -178,11 +212,14 @@ impl Files for Root {
 
     fn size(&self, name: Name) -> Io<u64> {
         let directory = self.directory_of(name)?;
-        size_of_ours(&fs::statat(&directory, name.file(), AtFlags::SYMLINK_NOFOLLOW)?)
+        size_of(
+            &fs::statat(&directory, name.file(), AtFlags::SYMLINK_NOFOLLOW)?,
+            self.owner,
+        )
     }
 
     fn room(&self) -> Io<Room> {
-        let volume = fs::fstatvfs(&self.0)?;
+        let volume = fs::fstatvfs(&self.directory)?;
         Ok(Room {
             bytes: volume.f_blocks.saturating_mul(volume.f_frsize),
             free_bytes: volume.f_bavail.saturating_mul(volume.f_frsize),
@@ -193,7 +230,7 @@ impl Files for Root {
 
     fn list(&self, directory: &str, each: &mut dyn FnMut(&str) -> bool) -> Io<()> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
-        let directory = retry_on_intr(|| fs::openat(&self.0, directory, flags, Mode::empty()))?;
+        let directory = retry_on_intr(|| fs::openat(&self.directory, directory, flags, Mode::empty()))?;
         let mut buffer = Vec::with_capacity(32 << 10);
         let mut entries = RawDir::new(directory, buffer.spare_capacity_mut());
         while let Some(entry) = entries.next() {
@@ -206,18 +243,18 @@ impl Files for Root {
     }
 }
 
-/// Of a file as we make them: regular, ours, and with no other name. An unlinked one has none.
-fn size_of_ours(stat: &fs::Stat) -> Io<u64> {
+/// Of a file as we make them: regular, of whoever owns the root, and with no other name. An unlinked one has none.
+fn size_of(stat: &fs::Stat, owner: u32) -> Io<u64> {
     let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    if is_file && stat.st_nlink <= 1 && stat.st_uid == effective_user() {
+    if is_file && stat.st_nlink <= 1 && stat.st_uid == owner {
         u64::try_from(stat.st_size).map_err(|_| Errno::OVERFLOW)
     } else {
         Err(PLANTED)
     }
 }
 
-/// The limit on open files.
-pub(super) fn open_files_limit() -> u64 {
+/// How many files the process may have open.
+pub fn open_files_limit() -> u64 {
     let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     limit.current.unwrap_or(1 << 20)
 }
@@ -225,28 +262,6 @@ pub(super) fn open_files_limit() -> u64 {
 /// The parts of starting up that come before there is a root.
 pub(super) fn make_directory(path: &Path) -> Io<()> {
     fs::mkdir(path, PRIVATE_DIR)
-}
-
-/// Opens the root without following a link, with the owner that it has.
-pub(super) fn open_root(path: &Path) -> Io<(OwnedFd, u32)> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::DIRECTORY;
-    let directory = fs::open(path, flags, Mode::empty())?;
-    let owner = fs::fstat(&directory)?.st_uid;
-    Ok((directory, owner))
-}
-
-/// Takes the lock of a root; `EWOULDBLOCK` if another process has it.
-pub(super) fn lock_root(root: &OwnedFd) -> Io<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let lock = fs::openat(root, LOCK, flags, PRIVATE_FILE)?;
-    fs::flock(&lock, fs::FlockOperation::NonBlockingLockExclusive)?;
-    Ok(lock)
-}
-
-/// Makes the root private and its `tmp/` exist.
-pub(super) fn prepare_root(root: &OwnedFd) -> Io<()> {
-    fs::fchmod(root, PRIVATE_DIR)?;
-    make_in(root, TMP).map(drop)
 }
 
 /// Opens a directory, itself no link: names below it that are resolved from there stay below the root.
@@ -274,4 +289,16 @@ fn make_in(root: &OwnedFd, name: &str) -> Io<OwnedFd> {
 /// The user that this process acts as.
 pub(super) fn effective_user() -> u32 {
     rustix::process::geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_ours_if_they_are_the_owners_of_the_root() {
+        let file = fs::fstat(tempfile::NamedTempFile::new().unwrap()).unwrap();
+        assert_eq!(size_of(&file, file.st_uid), Ok(0));
+        assert_eq!(size_of(&file, file.st_uid + 1), Err(PLANTED));
+    }
 }

@@ -15,7 +15,7 @@
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
-//! | `health`, `stats` | how the device is doing |
+//! | `health`, `trial`, `stats` | how the device is doing |
 //! | `integrity` | comparing what is complete with the authority's checksum |
 //! | `inspect` | reading all of it from outside |
 //! | `slow` | a slow device, to measure with |
@@ -49,6 +49,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod trial;
 mod writer;
 
 use std::fmt;
@@ -67,7 +68,8 @@ use crate::tier::store::{AtHand, BlockStore, Claim, Fill, GaveUp, Known, Miss};
 
 pub use index::RouteTerms;
 pub use inspect::{Damage, Depth, Seen, SeenBlock, SeenFile, SeenObject, Survey};
-use io::{Files, Root};
+use io::Files;
+pub use io::open_files_limit;
 pub use root::OpenError;
 use root::{open_root, root_error};
 use shared::Shared;
@@ -90,6 +92,9 @@ pub struct DiskConfig {
     pub fill_budget: u64,
     /// How many bytes of memory the buffers of all reads may take.
     pub read_budget: u64,
+    /// How many files the process may have open, or the share of that if it has several disks: three eighths of it are
+    /// for blocks, the rest is left to connections.
+    pub open_files: u64,
     /// Who may have how much of it.
     pub policy: Policy,
 }
@@ -131,13 +136,13 @@ impl Disk {
     /// Opens a root for this process alone. What is there is found in the background. Blocks for a short time.
     pub fn open(config: &DiskConfig, now: Monotonic) -> Result<Self, OpenError> {
         let (root, lock) = open_root(&config.path)?;
-        Self::start(config, Arc::new(Root::new(root)), lock, now)
+        Self::start(config, Arc::new(root), lock, now)
     }
 
     /// The same on a device that takes so many bytes a second: to measure what that does to downloads.
     pub fn open_slowed(config: &DiskConfig, bytes_per_second: u64, now: Monotonic) -> Result<Self, OpenError> {
         let (root, lock) = open_root(&config.path)?;
-        let files = slow::Slow::new(Root::new(root), bytes_per_second);
+        let files = slow::Slow::new(root, bytes_per_second);
         Self::start(config, Arc::new(files), lock, now)
     }
 
@@ -192,8 +197,11 @@ impl Disk {
 
     /// Whether it is of use right now.
     pub fn usable(&self) -> Usable {
-        match self.shared.health.usable((self.shared.now)()) {
-            Usable::Ok if self.shared.watch.is_short() => Usable::Degraded(Degraded::Short),
+        match self.shared.health.usable() {
+            // What is known of the volume says more than what one write met.
+            Usable::Ok | Usable::Degraded(Degraded::Full) if self.shared.watch.is_short() => {
+                Usable::Degraded(Degraded::Short)
+            }
             usable => usable,
         }
     }

@@ -256,18 +256,22 @@ impl Shared {
     fn load_record(&self, key: &ObjectKey) -> Option<Record> {
         let name = Name::record(key.hash());
         match self.read_record(name) {
-            Ok((file, size)) => match Record::decode(&file) {
-                Ok(record) if *record.key == *key.encoded() => {
-                    self.index.record(name, size, self.index.route(key.encoded()));
-                    Some(record)
+            Ok((file, size)) => {
+                self.worked(Side::Reads);
+                match Record::decode(&file) {
+                    Ok(record) if *record.key == *key.encoded() => {
+                        self.index.record(name, size, self.index.route(key.encoded()));
+                        Some(record)
+                    }
+                    _ => {
+                        self.fault(Fault::Damaged);
+                        self.drop_file(name);
+                        None
+                    }
                 }
-                _ => {
-                    self.fault(Fault::Damaged);
-                    self.drop_file(name);
-                    None
-                }
-            },
+            }
             Err(Errno::NOENT | PLANTED) => {
+                self.worked(Side::Reads);
                 self.reconcile(name);
                 None
             }
@@ -298,12 +302,15 @@ impl Shared {
 
     fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
-        if let Err(why) = self.replace_record(name, record) {
-            if let Some(errno) = why {
-                self.failed_to_write(errno);
+        match self.replace_record(name, record) {
+            Ok(()) => self.worked(Side::Writes),
+            Err(why) => {
+                if let Some(errno) = why {
+                    self.failed_to_write(errno);
+                }
+                // What is there now is old: after a restart, knowing nothing is better.
+                self.drop_file(name);
             }
-            // What is there now is old: after a restart, knowing nothing is better.
-            self.drop_file(name);
         }
     }
 

@@ -249,6 +249,7 @@ impl Shared {
             }
             // Nothing is there, or something that nobody here made, which goes.
             Err(NotOpen::Errno(Errno::NOENT | PLANTED)) => {
+                self.worked(Side::Reads);
                 self.reconcile(name);
                 Err(Miss::Absent)
             }
@@ -257,6 +258,7 @@ impl Shared {
                 Err(Miss::Fault)
             }
             Err(NotOpen::Unreadable(why)) => {
+                self.worked(Side::Reads);
                 self.fault(Fault::Damaged);
                 self.drop_file(name);
                 Err(match why {

@@ -1,6 +1,7 @@
 //! How much room the volume has, which others may use as well.
 //!
-//! Owns: the marks below which nothing is stored and blocks are evicted, and the thread that looks. Never: is on the way
+//! Owns: the marks below which nothing is stored and blocks are evicted, and the thread that looks, and tries a disk that
+//! is sick. Never: is on the way
 //! of a request; who stores a block looks at a flag.
 
 use std::sync::atomic::Ordering;
@@ -23,6 +24,9 @@ const AGAIN: Duration = Duration::from_secs(10);
 const MOST_FREE: u64 = 1 << 30;
 /// Below one part in so many, of bytes and of files, room is short.
 const SHARE: u64 = 100;
+/// So many files at least: as many as may be on their way in before the thread looks again. Where there may be only a
+/// few in all, a quarter of them.
+const LEAST_FILES: u64 = 16;
 
 /// What a volume says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +53,7 @@ impl Room {
     fn low(self, min_free: Option<u64>) -> Wanted {
         Wanted {
             bytes: min_free.unwrap_or((self.bytes / SHARE).min(MOST_FREE)),
-            files: self.files / SHARE,
+            files: (self.files / SHARE).max(LEAST_FILES.min(self.files / 4)),
         }
     }
 
@@ -151,6 +155,7 @@ impl Shared {
         self.look();
         let mut tried = (self.now)();
         while self.watch.wait() {
+            self.try_degraded();
             self.look();
             let now = (self.now)();
             if now.saturating_sub(tried) >= AGAIN {
@@ -216,6 +221,23 @@ mod tests {
         check(&watch, 0, 100, None);
         let watch = Watch::new(Some(u64::MAX));
         check(&watch, 100_000, 5000, Some((u64::MAX - 100_000, 0)));
+    }
+
+    #[test]
+    fn small_volumes_keep_a_few_files_free() {
+        let check = |files, free_files, missing: Option<u64>| {
+            let room = Room {
+                files,
+                free_files,
+                ..Room::default()
+            };
+            let missing = missing.map(|files| Wanted { bytes: 0, files });
+            assert_eq!(Watch::new(Some(0)).note(room), missing, "{files} {free_files}");
+        };
+        check(1000, 16, None);
+        check(1000, 15, Some(5));
+        check(20, 5, None);
+        check(20, 4, Some(2));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
 
-use super::io;
+use super::io::{self, Root};
 
 /// Why a disk cannot be used at all.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +21,14 @@ pub enum OpenError {
         path: PathBuf,
         /// What the system said.
         errno: Errno,
+    },
+    /// A directory is made, but not those above it: where a volume is to be mounted, there is none yet.
+    #[error("cannot create {path}, since {parent} does not exist: create it, or correct the path of the disk")]
+    NoParent {
+        /// The root.
+        path: PathBuf,
+        /// What it was to be created in.
+        parent: PathBuf,
     },
     /// Only a directory of one's own is safe to unlink files in.
     #[error("{0} is a symbolic link, or not a directory")]
@@ -44,17 +52,23 @@ pub enum OpenError {
 }
 
 /// Creates the root if it is missing, checks whose it is, and locks it: the directory and the lock.
-pub(super) fn open_root(path: &Path) -> Result<(OwnedFd, OwnedFd), OpenError> {
+pub(super) fn open_root(path: &Path) -> Result<(Root, OwnedFd), OpenError> {
     match io::make_directory(path) {
         Ok(()) | Err(Errno::EXIST) => {}
+        Err(Errno::NOENT) => {
+            return Err(OpenError::NoParent {
+                path: path.to_owned(),
+                parent: path.parent().unwrap_or(path).to_owned(),
+            });
+        }
         Err(errno) => return Err(root_error("create", path, errno)),
     }
-    let (root, owner) = match io::open_root(path) {
-        Ok(opened) => opened,
+    let root = match Root::open(path) {
+        Ok(root) => root,
         Err(Errno::NOTDIR | Errno::LOOP) => return Err(OpenError::NotADirectory(path.to_owned())),
         Err(errno) => return Err(root_error("open", path, errno)),
     };
-    let user = io::effective_user();
+    let (owner, user) = (root.owner(), io::effective_user());
     if owner != user {
         return Err(OpenError::NotOurs {
             path: path.to_owned(),
@@ -62,12 +76,12 @@ pub(super) fn open_root(path: &Path) -> Result<(OwnedFd, OwnedFd), OpenError> {
             user,
         });
     }
-    let lock = match io::lock_root(&root) {
+    let lock = match root.lock() {
         Ok(lock) => lock,
         Err(Errno::WOULDBLOCK) => return Err(OpenError::Locked(path.to_owned())),
         Err(errno) => return Err(root_error("lock", path, errno)),
     };
-    io::prepare_root(&root).map_err(|errno| root_error("prepare", path, errno))?;
+    root.prepare().map_err(|errno| root_error("prepare", path, errno))?;
     Ok((root, lock))
 }
 

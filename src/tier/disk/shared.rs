@@ -5,7 +5,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustix::io::Errno;
 
 use crate::clock::Clock;
@@ -25,10 +24,10 @@ use super::place::Turns;
 use super::pool::Pool;
 use super::popular::Told;
 use super::room::Watch;
-use super::stats::{Counters, Degraded, Fault, Label};
-use super::sync::AtomicUsize;
+use super::stats::{Counters, Degraded, Fault, Label, Usable};
+use super::sync::{AtomicUsize, Mutex};
 use super::writer::{Jobs, TmpNames};
-use super::{DiskConfig, Monotonic, format, io};
+use super::{DiskConfig, Monotonic, format};
 
 /// What all parts of a disk share.
 pub(super) struct Shared {
@@ -76,8 +75,8 @@ impl Limits {
     fn of(open_files: u64) -> Self {
         let open_files = format::narrow(open_files);
         Self {
-            open: (open_files / 4).clamp(64, 4096),
-            fills: (open_files / 8).clamp(16, 1024),
+            open: (open_files / 4).clamp(16, 4096),
+            fills: (open_files / 8).clamp(8, 1024),
         }
     }
 }
@@ -85,7 +84,7 @@ impl Limits {
 impl Shared {
     pub(super) fn new(config: &DiskConfig, files: Arc<dyn Files>, now: Monotonic) -> Self {
         let counters = Arc::new(Counters::default());
-        let limits = Limits::of(io::open_files_limit());
+        let limits = Limits::of(config.open_files);
         let block_size = config.block_size;
         let terms = Terms {
             capacity: config.capacity,
@@ -131,17 +130,26 @@ impl Shared {
     /// Counts a fault. Says if it made the device one to be left alone.
     pub(super) fn fault_degrades(&self, side: Side, fault: Fault) -> Option<Degraded> {
         self.counters.faults.count(fault);
+        let before = self.health.usable();
         let degraded = self.health.failed(side, fault, (self.now)());
-        if let Some(why) = degraded {
+        // One that is full stays so for several pauses.
+        if let Some(why) = degraded.filter(|why| before != Usable::Degraded(*why)) {
             tracing::warn!(fault = fault.label(), "the disk tier is degraded: {why}");
         }
         degraded
     }
 
-    /// The device did what it was asked for.
+    /// The device did what it was asked for; that nothing is there is an answer as well.
     pub(super) fn worked(&self, side: Side) {
         if self.health.worked(side) {
             tracing::info!("the disk tier works again");
+        }
+    }
+
+    /// The device took a block.
+    pub(super) fn stored(&self) {
+        if self.health.stored() {
+            tracing::info!("the disk tier stores blocks again");
         }
     }
 
@@ -183,7 +191,7 @@ impl Shared {
             true
         });
         match listed {
-            Ok(()) | Err(Errno::NOENT) => {}
+            Ok(()) | Err(Errno::NOENT) => self.worked(Side::Reads),
             Err(errno) => self.fault(Fault::of(errno)),
         }
     }
@@ -225,5 +233,24 @@ impl Shared {
         }
         self.seek(hash).await;
         self.index.holds(hash, span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_leave_most_descriptors_to_connections() {
+        let check = |open_files, open, fills| {
+            let limits = Limits::of(open_files);
+            assert_eq!((limits.open, limits.fills), (open, fills), "{open_files}");
+        };
+        check(1024, 256, 128);
+        // As one of four disks.
+        check(256, 64, 32);
+        check(u64::MAX, 4096, 1024);
+        // So few that no disk is of use with its share.
+        check(0, 16, 8);
     }
 }

@@ -126,7 +126,8 @@ impl Fault {
             Errno::ROFS | Errno::ACCESS | Errno::PERM => Self::Denied,
             Errno::MFILE | Errno::NFILE => Self::OpenFiles,
             Errno::NOENT | Errno::STALE | Errno::NODEV | Errno::NOTCONN => Self::Gone,
-            PLANTED => Self::Damaged,
+            // Somebody else's link or directory has the name.
+            PLANTED | Errno::ISDIR | Errno::NOTEMPTY | Errno::EXIST => Self::Damaged,
             _ => Self::Other,
         }
     }

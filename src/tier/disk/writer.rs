@@ -203,7 +203,7 @@ impl Shared {
         if !placed.map_err(|errno| self.failed_to_write(errno))? {
             return Err(GaveUp::Forgotten);
         }
-        self.worked(Side::Writes);
+        self.stored();
         if filling.end(FillEnd::Published) {
             self.counters.fills.count(FillEnd::Published);
         }

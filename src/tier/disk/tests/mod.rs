@@ -15,6 +15,7 @@ mod integrity;
 mod nth;
 mod planted;
 mod popular;
+mod recovery;
 #[cfg(feature = "shuttle")]
 mod schedules;
 mod start;
@@ -31,6 +32,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tempfile::TempDir;
 
+use super::io::Root;
 use super::name::{Name, RevisionHash};
 use super::*;
 use crate::object::{AuthorityId, Current, ObjectSize, RouteName, StrongETag, TakenFrom};
@@ -55,6 +57,7 @@ impl Bench {
             block_size: BlockSize::new(BLOCK).unwrap(),
             fill_budget: 8 << 20,
             read_budget: 8 << 20,
+            open_files: 1024,
             policy: Policy::default(),
         };
         let mut bench = Self {
@@ -82,7 +85,7 @@ impl Bench {
     pub(super) fn reopen_with(&mut self, wrap: impl FnOnce(Root) -> Arc<dyn Files>) {
         self.disk = None;
         let (root, lock) = open_root(&self.config.path).unwrap();
-        self.disk = Some(Disk::start(&self.config, wrap(Root::new(root)), lock, self.clock()).unwrap());
+        self.disk = Some(Disk::start(&self.config, wrap(root), lock, self.clock()).unwrap());
     }
 
     pub(super) fn disk(&self) -> &Disk {

@@ -84,6 +84,31 @@ async fn what_is_planted_in_place_of_a_block_is_a_miss_and_goes() {
     }
 }
 
+/// Nobody reads what the index knows not to be there, and so nobody finds that the name is taken.
+#[tokio::test]
+async fn a_directory_where_nothing_was_gives_way_to_a_block() {
+    for full in [false, true] {
+        let bench = Bench::new(64 << 20);
+        bench.walked().await;
+        let (a, other) = (revision("/a", "1"), revision("/other", "1"));
+        let path = bench.path(&a, 0);
+        std::fs::create_dir_all(&path).unwrap();
+        if full {
+            std::fs::write(path.join("file"), PRECIOUS).unwrap();
+        }
+        for _ in 0..12 {
+            assert_eq!(bench.store(&a, BLOCK, 0, Claim::Current).await.is_ok(), !full);
+        }
+        assert_eq!(bench.check(&a, BLOCK, 0).await.is_ok(), !full);
+        // What others put into it stays theirs, and is no fault of the device.
+        assert_eq!(path.join("file").exists(), full);
+        assert_eq!(bench.fault(Fault::Damaged) >= 12, full);
+        assert_eq!(bench.disk().usable(), Usable::Ok);
+        assert_eq!(bench.store(&other, BLOCK, 0, Claim::Current).await, Ok(()));
+        until(|| bench.list("tmp").is_empty()).await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_planted_in_place_of_a_record_knows_nothing() {
     let a = revision("/a", "1");

@@ -32,11 +32,24 @@ fn roots_that_are_not_safe_are_refused() {
     check(beside("link"), "is a symbolic link, or not a directory");
     std::fs::write(beside("file"), "").unwrap();
     check(beside("file"), "is a symbolic link, or not a directory");
-    check(beside("none").join("below"), "cannot create");
+    check(beside("none").join("below"), "none does not exist: create it");
     let owner = std::fs::metadata("/").unwrap().uid();
     if owner != io::effective_user() {
         check("/".into(), "belongs to user");
     }
+    bench.reopen();
+}
+
+/// What is in a directory may be removed by anybody who cleans up; the directory itself is what two would share.
+#[test]
+fn an_emptied_root_is_still_in_use() {
+    let mut bench = Bench::new(1 << 20);
+    std::fs::remove_dir_all(bench.root().join("tmp")).unwrap();
+    // Also where an earlier run left what it had locked.
+    let _ = std::fs::remove_file(bench.root().join("lock"));
+    let error = open(&bench.config).unwrap_err().to_string();
+    assert!(error.contains("in use by another process"), "{error}");
+    std::fs::write(bench.root().join("lock"), "").unwrap();
     bench.reopen();
 }
 

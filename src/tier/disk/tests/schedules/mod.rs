@@ -91,10 +91,11 @@ fn open(path: &Path) -> Disk {
         block_size: BlockSize::new(BLOCK).unwrap(),
         fill_budget: 8 << 20,
         read_budget: 8 << 20,
+        open_files: 1024,
         policy: Policy::default(),
     };
     let (root, lock) = open_root(path).unwrap();
-    let files = Arc::new(Door::new(Root::new(root)));
+    let files = Arc::new(Door::new(root));
     Disk::start(&config, files, lock, Arc::new(|| Duration::from_secs(100))).unwrap()
 }
 
