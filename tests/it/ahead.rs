@@ -23,7 +23,9 @@ impl Stage {
     async fn start(route: &str) -> Self {
         let origin = Origin::start().await.unwrap();
         origin.put("/x", Resource::pattern(ONE, SIZE));
-        let sidecar = Sidecar::start(&http_config(&origin.url(), route)).await;
+        // A disk that keeps up, however busy the machine is.
+        let config = http_config(&origin.url(), route) + "limits: { fills: 256MiB }\n";
+        let sidecar = Sidecar::start(&config).await;
         Self { origin, sidecar }
     }
 

@@ -6,7 +6,7 @@ use pinstripe_kit::origin::{Act, Origin, Resource, Rule};
 use pinstripe_kit::raw;
 use pinstripe_kit::raw::Answer;
 
-use crate::stage::{BLOCK, SIZE, Stage, config, detail, is_part, is_whole, pinned, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, config, detail, is_part, is_whole, pinned, ranged, resource, tag};
 use crate::support::Sidecar;
 
 fn status(answer: &Answer) -> &str {
@@ -52,9 +52,7 @@ async fn cache_status_says_where_an_answer_is_from() {
 #[tokio::test]
 async fn the_name_in_it_is_the_instances_and_what_others_said_stays() {
     let origin = Origin::start().await.unwrap();
-    let said = Resource::pattern(rev(1), SIZE)
-        .field("Cache-Status", "near; hit")
-        .field("Via", "1.1 near");
+    let said = resource(1).field("Cache-Status", "near; hit").field("Via", "1.1 near");
     origin.put("/o", said);
     let yaml = format!("instance: left\n{}", config(&origin.url(), "", ""));
     let sidecar = Sidecar::start(&yaml).await;
@@ -66,7 +64,7 @@ async fn the_name_in_it_is_the_instances_and_what_others_said_stays() {
     );
     origin.put(
         "/o",
-        Resource::pattern(rev(1), SIZE)
+        resource(1)
             .untagged()
             .field("Cache-Status", "near; hit")
             .field("Via", "1.1 near"),
@@ -92,9 +90,7 @@ async fn the_name_in_it_is_the_instances_and_what_others_said_stays() {
 #[tokio::test]
 async fn age_is_told_and_grows() {
     let stage = Stage::start().await;
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).field("Age", "100"));
+    stage.origin.put("/o", resource(1).field("Age", "100"));
     let age = |answer: &Answer| answer.field("age").unwrap().parse::<u64>().unwrap();
     let fresh = stage.get(&ranged(0, 9)).await;
     assert_eq!(age(&fresh), 100);
@@ -125,9 +121,9 @@ async fn fields_of_other_bytes_are_left_out() {
         "x-amz-checksum-crc32",
         "x-amz-checksum-sha256",
     ];
-    let digested = own.iter().fold(Resource::pattern(rev(1), SIZE), |resource, name| {
-        resource.field(*name, "AAAA")
-    });
+    let digested = own
+        .iter()
+        .fold(resource(1), |resource, name| resource.field(*name, "AAAA"));
     let stage = Stage::start().await;
     stage.origin.put("/o", digested);
     let none = |answer: &Answer| assert!(own.iter().all(|name| answer.field(name).is_none()), "{:?}", answer.head);
@@ -144,9 +140,7 @@ async fn fields_of_other_bytes_are_left_out() {
     stage.sidecar.has_stored(5).await;
     none(&stage.get(&pinned(1, 0, SIZE - 2)).await);
     // One that is passed on as it came keeps what came with it.
-    let weak = Resource::pattern(rev(1), SIZE)
-        .tag("W/\"w\"")
-        .field("Content-MD5", "AAAA");
+    let weak = resource(1).tag("W/\"w\"").field("Content-MD5", "AAAA");
     stage.origin.put("/o", weak);
     assert_eq!(stage.get("GET /o").await.field("content-md5"), Some("AAAA"));
     assert_eq!(stage.get(&ranged(3, 9)).await.field("content-md5"), None);
@@ -169,10 +163,8 @@ async fn nothing_of_a_connection_leaks() {
             resource.field(*name, *value)
         })
     };
-    stage.origin.put("/o", with(Resource::pattern(rev(1), SIZE)));
-    stage
-        .origin
-        .put("/weak", with(Resource::pattern(rev(1), SIZE).untagged()));
+    stage.origin.put("/o", with(resource(1)));
+    stage.origin.put("/weak", with(resource(1).untagged()));
     let gone = Act::answer(404, &hops, "no");
     stage.origin.script(Rule::on("/gone").act(gone));
     let requests = [

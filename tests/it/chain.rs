@@ -1,15 +1,15 @@
 //! Sidecars behind sidecars.
 
 use pinstripe_kit::client::Download;
-use pinstripe_kit::origin::{Origin, Resource};
+use pinstripe_kit::origin::Origin;
 
-use crate::stage::{BLOCK, SIZE, config, is_part, is_whole, pinned, ranged, rev};
+use crate::stage::{BLOCK, SIZE, config, is_part, is_whole, pinned, ranged, resource};
 use crate::support::Sidecar;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chain_of_sidecars_is_no_loop_but_a_circle_is() {
     let origin = Origin::start().await.unwrap();
-    origin.put("/o", Resource::pattern(rev(1), SIZE));
+    origin.put("/o", resource(1));
     let far = Sidecar::start(&config(&origin.url(), "", "")).await;
     let near = Sidecar::start(&config(&format!("http://{}", far.address), "", "")).await;
     is_part(&near.get(&ranged(0, 9)).await, 1, 0, 9);
@@ -30,7 +30,7 @@ async fn a_chain_of_sidecars_is_no_loop_but_a_circle_is() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fallback_behind_is_told_as_one_and_teaches_nothing() {
     let origin = Origin::start().await.unwrap();
-    origin.put("/o", Resource::pattern(rev(1), SIZE));
+    origin.put("/o", resource(1));
     let far = Sidecar::start(&config(&origin.url(), "", "")).await;
     is_whole(&far.get("GET /o").await, 1);
     far.has_stored(5).await;
@@ -57,14 +57,14 @@ async fn a_fallback_behind_is_told_as_one_and_teaches_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_discovery_through_two_reaches_the_authority_and_a_pin_the_nearest_who_has_it() {
     let origin = Origin::start().await.unwrap();
-    origin.put("/o", Resource::pattern(rev(1), SIZE));
+    origin.put("/o", resource(1));
     let far = Sidecar::start(&config(&origin.url(), "", "")).await;
     let near = Sidecar::start(&config(&format!("http://{}", far.address), "", "")).await;
     for sidecar in [&far, &near] {
         is_whole(&sidecar.get("GET /o").await, 1);
         sidecar.has_stored(5).await;
     }
-    origin.put("/o", Resource::pattern(rev(2), SIZE));
+    origin.put("/o", resource(2));
     origin.forget();
     let download = Download {
         chunk: BLOCK,

@@ -1,10 +1,10 @@
 //! A body that is cut is gone on with, or ends in an abort: never short and in order (row 28).
 
 use pinstripe_kit::gate::Gate;
-use pinstripe_kit::origin::{Act, Ending, Resource, Rule};
+use pinstripe_kit::origin::{Act, Ending, Rule};
 use pinstripe_kit::raw::{Answer, End};
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, is_part, is_whole, pinned, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, bytes, is_part, is_whole, pinned, ranged, resource, tag};
 
 const AT: u64 = BLOCK + BLOCK / 2;
 
@@ -119,7 +119,7 @@ async fn without_a_strong_tag_there_is_no_rest_to_ask_for() {
     let stage = Stage::start().await;
     for request in ["GET /o".to_owned(), ranged(0, SIZE - 1)] {
         for tag in [Some("W/\"w\""), None] {
-            let weak = Resource::pattern(rev(1), SIZE).untagged();
+            let weak = resource(1).untagged();
             stage.origin.put("/o", tag.map_or(weak.clone(), |tag| weak.tag(tag)));
             for how in [Ending::Fin, Ending::Rst] {
                 for chunked in [false, true] {

@@ -3,7 +3,7 @@
 use pinstripe_kit::gate::Gate;
 use pinstripe_kit::origin::{Act, Resource, Rule};
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, parameter, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, parameter, ranged, resource, tag};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_validated_discovery_sends_local_bytes_and_fetches_none() {
@@ -148,7 +148,7 @@ async fn a_weak_tag_is_passed_on_and_what_was_current_is_forgotten() {
     let stage = Stage::start().await;
     stage.fill().await;
     for weak in ["W/\"x\"", ""] {
-        let changed = Resource::pattern(rev(2), SIZE);
+        let changed = resource(2);
         let changed = if weak.is_empty() {
             changed.untagged()
         } else {
@@ -222,9 +222,7 @@ async fn an_empty_object_has_no_ranges() {
 async fn a_head_asks_without_a_condition_and_its_fields_are_the_new_ones() {
     let stage = Stage::start().await;
     stage.fill().await;
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).field("X-Build", "7"));
+    stage.origin.put("/o", resource(1).field("X-Build", "7"));
     let answer = stage.get("HEAD /o; Range: bytes=0-9").await;
     assert_eq!((answer.status(), answer.body.len()), (200, 0));
     assert_eq!(answer.field("content-length"), Some(&*SIZE.to_string()));

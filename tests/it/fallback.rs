@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::origin::{Act, Rule};
 use pinstripe_kit::raw::Answer;
 
-use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, pinned, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, pinned, ranged, resource, tag};
 
 const FALLBACKS: &str = "pinstripe_discovery_fallbacks_total";
 
@@ -90,16 +90,14 @@ async fn retry_after_is_told_in_either_form() {
 async fn no_stale_answer_where_the_origin_forbids_it() {
     let stage = Stage::start().await;
     for bar in ["must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=0"] {
-        stage
-            .origin
-            .put("/o", Resource::pattern(rev(1), SIZE).field("Cache-Control", bar));
+        stage.origin.put("/o", resource(1).field("Cache-Control", bar));
         assert_eq!(stage.get("GET /o; Cache-Control: no-cache").await.status(), 200);
         stage.origin.script(Rule::any().act(Act::status(503)));
         assert_eq!(stage.get(&ranged(0, 99)).await.status(), 503, "{bar}");
         stage.origin.repent();
     }
     // Fresh is another matter.
-    let fresh = Resource::pattern(rev(1), SIZE).field("Cache-Control", "must-revalidate, max-age=60");
+    let fresh = resource(1).field("Cache-Control", "must-revalidate, max-age=60");
     stage.origin.put("/o", fresh);
     is_part(&stage.get(&ranged(0, 99)).await, 1, 0, 99);
     stage.sidecar.has_stored(5).await;

@@ -1,10 +1,10 @@
 //! A proxy for clients that have it as HTTP_PROXY: only to hosts that a route names, only to addresses that it may dial.
 
 use pinstripe_kit::client::Download;
-use pinstripe_kit::origin::{Origin, Resource};
+use pinstripe_kit::origin::Origin;
 use pinstripe_kit::raw::{self, Answer};
 
-use crate::stage::{SIZE, is_part, is_whole, rev, tag};
+use crate::stage::{is_part, is_whole, resource, tag};
 use crate::support::Sidecar;
 
 /// A proxy whose routes are these.
@@ -33,7 +33,7 @@ const ANY_HOST: &str = "
 
 async fn origin() -> Origin {
     let origin = Origin::start().await.unwrap();
-    origin.put("/o", Resource::pattern(rev(1), SIZE));
+    origin.put("/o", resource(1));
     origin
 }
 

@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use http::header::{IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderName, HeaderValue};
-use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::origin::{Act, Rule};
 use pinstripe_kit::s3::{Object, S3Server};
 
-use crate::stage::{SIZE, Stage, is_part, is_whole, pinned, ranged, rev, tag};
+use crate::stage::{SIZE, Stage, is_part, is_whole, pinned, ranged, resource, rev, tag};
 use crate::support::{Sidecar, s3_config};
 
 const SOUND: &str = "pinstripe_disk_verifications_total{outcome=\"sound\",tier=\"local\"}";
@@ -43,7 +43,7 @@ fn named(n: u32) -> [(&'static str, String); 3] {
 async fn a_revision_is_compared_with_what_its_server_says() {
     for (name, value) in named(1) {
         let stage = Stage::start().await;
-        let told = Resource::pattern(rev(1), SIZE).field(name, value);
+        let told = resource(1).field(name, value);
         stage.origin.put("/o", told);
         is_whole(&stage.get("GET /o").await, 1);
         stage.sidecar.counted(SOUND, 1).await;
@@ -57,7 +57,7 @@ async fn a_revision_is_compared_with_what_its_server_says() {
 async fn a_revision_of_other_bytes_than_its_server_says_is_dropped() {
     for (name, value) in named(2) {
         let stage = Stage::start().await;
-        let told = Resource::pattern(rev(1), SIZE).field(name, value);
+        let told = resource(1).field(name, value);
         stage.origin.put("/o", told);
         // Its own client got what the server sent, whatever that was.
         is_whole(&stage.get("GET /o").await, 1);
@@ -108,7 +108,7 @@ async fn a_tag_that_comes_with_another_date_drops_what_is_stored() {
         let stage = Stage::start().await;
         stage.fill().await;
         let later = SystemTime::UNIX_EPOCH + Duration::from_secs(2_000_000_000);
-        let again = Resource::pattern(rev(2), SIZE).tag(tag(1)).modified(Some(later));
+        let again = resource(2).tag(tag(1)).modified(Some(later));
         stage.origin.put("/o", again);
         stage
             .origin
@@ -129,7 +129,7 @@ async fn a_304_with_another_date_confirms_nothing() {
         let stage = Stage::start().await;
         is_whole(&stage.get("GET /o").await, 1);
         let later = Some(SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
-        let other = Resource::pattern(rev(2), SIZE).tag(tag(1)).modified(later);
+        let other = resource(2).tag(tag(1)).modified(later);
         stage.origin.put("/o", other);
         stage.origin.forget();
         let answer = stage.get(request).await;

@@ -1,10 +1,10 @@
 //! What names an object, and what does not.
 
-use pinstripe_kit::origin::{Origin, Resource};
+use pinstripe_kit::origin::Origin;
 use pinstripe_kit::raw;
 use pinstripe_kit::s3::S3Server;
 
-use crate::stage::{SIZE, Stage, is_part, is_whole, rev, tag};
+use crate::stage::{SIZE, Stage, is_part, is_whole, resource, rev, tag};
 use crate::support::{Sidecar, get, s3_config};
 
 /// Whether a path is answered by what is stored: an only-if-cached pin asks nobody.
@@ -21,8 +21,8 @@ async fn is_here(sidecar: &Sidecar, target: &str) -> bool {
 #[tokio::test]
 async fn path_and_query_are_compared_as_sent() {
     let stage = Stage::start().await;
-    stage.origin.put("/d/o", Resource::pattern(rev(1), SIZE));
-    stage.origin.put("/d/o?a=1&b=2", Resource::pattern(rev(1), SIZE));
+    stage.origin.put("/d/o", resource(1));
+    stage.origin.put("/d/o?a=1&b=2", resource(1));
     for target in ["/d/o", "/d/o?a=1&b=2"] {
         is_whole(&stage.get(&format!("GET {target}")).await, 1);
         assert!(is_here(&stage.sidecar, target).await, "{target}");
@@ -113,7 +113,7 @@ async fn paths_that_may_name_something_else_are_refused() {
 #[tokio::test]
 async fn routes_never_share() {
     let origin = Origin::start().await.unwrap();
-    origin.put("/o", Resource::pattern(rev(1), SIZE));
+    origin.put("/o", resource(1));
     let yaml = format!(
         "
 listen: [{{ address: 127.0.0.1:0 }}]

@@ -2,10 +2,10 @@
 
 use http::header::IF_MATCH;
 use pinstripe_kit::gate::Gate;
-use pinstripe_kit::origin::{Act, Origin, Resource, Rule};
+use pinstripe_kit::origin::{Act, Origin, Rule};
 use pinstripe_kit::raw::{self, Answer, Wire};
 
-use crate::stage::{SIZE, Stage, bytes, config, detail, is_part, is_whole, parameter, pinned, ranged, rev, tag};
+use crate::stage::{Stage, bytes, config, detail, is_part, is_whole, parameter, pinned, ranged, resource, tag};
 use crate::support::Sidecar;
 
 async fn send(sidecar: &Sidecar, line: &str, fields: &str, body: &[u8]) -> Answer {
@@ -67,10 +67,9 @@ async fn bodies_are_streamed() {
 
 /// Revision 1, fresh and stored.
 async fn fresh(stage: &Stage) {
-    stage.origin.put(
-        "/o",
-        Resource::pattern(rev(1), SIZE).field("Cache-Control", "max-age=600"),
-    );
+    stage
+        .origin
+        .put("/o", resource(1).field("Cache-Control", "max-age=600"));
     is_whole(&stage.get("GET /o; Cache-Control: no-cache").await, 1);
     stage.sidecar.has_stored(5).await;
     stage.origin.forget();
@@ -135,10 +134,9 @@ async fn a_write_that_was_refused_changes_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_answer_to_a_question_before_a_write_moves_nothing() {
     let stage = Stage::start().await;
-    stage.origin.put(
-        "/o",
-        Resource::pattern(rev(1), SIZE).field("Cache-Control", "max-age=600"),
-    );
+    stage
+        .origin
+        .put("/o", resource(1).field("Cache-Control", "max-age=600"));
     let told = Gate::closed();
     stage
         .origin

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::origin::{Act, Rule};
 use pinstripe_kit::s3::S3Server;
 
-use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, is_whole, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, is_whole, ranged, resource, rev, tag};
 use crate::support::{Sidecar, s3_config};
 
 /// `GET /o` from a position to the end, if it is still that revision.
@@ -112,10 +112,7 @@ async fn an_error_is_told_and_not_hidden_by_a_stale_whole() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn conditions_that_are_none_are_whole_downloads() {
     let stage = Stage::start().await;
-    stage.origin.put(
-        "/o",
-        Resource::pattern(rev(1), SIZE).field("Cache-Control", "max-age=60"),
-    );
+    stage.origin.put("/o", resource(1).field("Cache-Control", "max-age=60"));
     stage.fill().await;
     let one = tag(1);
     is_whole(

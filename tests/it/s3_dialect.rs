@@ -1,11 +1,10 @@
 //! What S3's clients expect of S3, whether it or an HTTP server that speaks its dialect stands behind.
 
 use http::header::{CACHE_CONTROL, HeaderName};
-use pinstripe_kit::origin::Resource;
 use pinstripe_kit::raw::Answer;
 use pinstripe_kit::s3::{Object, S3Options, S3Server, Store};
 
-use crate::stage::{BLOCK, SIZE, Stage, is_part, is_whole, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, is_part, is_whole, resource, rev, tag};
 use crate::support::{Sidecar, s3_config};
 
 pub(crate) async fn server() -> (S3Server, Sidecar) {
@@ -222,9 +221,7 @@ async fn what_was_stored_with_an_object_is_told_with_it() {
 async fn an_unquoted_tag_is_the_same_as_its_quoted_form() {
     let stage = Stage::start().await;
     let bare = tag(1).trim_matches('"').to_owned();
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).tag(bare.clone()));
+    stage.origin.put("/o", resource(1).tag(bare.clone()));
     let first = stage.get("GET /o; Range: bytes=0-9").await;
     assert_eq!((first.status(), first.field("etag")), (206, Some(&*bare)));
     for pin in [tag(1), bare.clone()] {

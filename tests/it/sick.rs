@@ -1,8 +1,6 @@
 //! A disk that goes away under a running sidecar: requests are answered all the same, and `/readyz` says why it is worse.
 
-use pinstripe_kit::origin::Resource;
-
-use crate::stage::{SIZE, Stage, is_whole, rev};
+use crate::stage::{Stage, is_whole, resource};
 use crate::support::get;
 
 #[tokio::test]
@@ -12,7 +10,7 @@ async fn without_its_directory_it_passes_everything_on_and_says_so() {
     std::fs::remove_dir_all(stage.sidecar.disk.path().join("cache")).unwrap();
     for n in 0..12 {
         let path = format!("/other/{n}");
-        stage.origin.put(&path, Resource::pattern(rev(2), SIZE));
+        stage.origin.put(&path, resource(2));
         is_whole(&stage.get(&format!("GET {path}")).await, 2);
     }
     let gone = "pinstripe_disk_faults_total{kind=\"gone\",tier=\"local\"}";

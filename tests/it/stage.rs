@@ -1,6 +1,6 @@
 //! A scripted origin with a sidecar in front of it, and what tests read in answers.
 
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use pinstripe::clock::Clock;
 use pinstripe_kit::origin::{Origin, Resource};
@@ -24,6 +24,12 @@ pub(crate) const fn rev(n: u32) -> Pattern {
 /// Its tag.
 pub(crate) fn tag(n: u32) -> String {
     rev(n).etag()
+}
+
+/// It, with a date that is its own whenever it is put: with another, its tag would be one that is used again.
+pub(crate) fn resource(n: u32) -> Resource {
+    let modified = UNIX_EPOCH + Duration::from_secs(1_700_000_000 + u64::from(n));
+    Resource::pattern(rev(n), SIZE).modified(Some(modified))
 }
 
 /// Some of its bytes.
@@ -59,7 +65,7 @@ impl Stage {
     /// With more of a tier, as `, role: cache`, and of a route, as `, grace: 1m`.
     pub(crate) async fn with(tier: &str, route: &str) -> Self {
         let origin = Origin::start().await.unwrap();
-        origin.put("/o", Resource::pattern(rev(1), SIZE));
+        origin.put("/o", resource(1));
         let config = config(&origin.url(), tier, route);
         // It stands still, near to the dates that the origin tells.
         let clock = Clock::fixed(Clock::system().now());
@@ -70,7 +76,7 @@ impl Stage {
 
     /// Puts a revision under `/o`.
     pub(crate) fn put(&self, n: u32) {
-        self.origin.put("/o", Resource::pattern(rev(n), SIZE));
+        self.origin.put("/o", resource(n));
     }
 
     pub(crate) async fn get(&self, request: &str) -> Answer {

@@ -1,9 +1,9 @@
 //! Routes with a tier between the disk and the authority.
 
 use http::header::IF_MATCH;
-use pinstripe_kit::origin::{Act, Origin, Resource, Rule};
+use pinstripe_kit::origin::{Act, Origin, Rule};
 
-use crate::stage::{SIZE, detail, is_part, is_whole, pinned, ranged, rev, tag};
+use crate::stage::{detail, is_part, is_whole, pinned, ranged, resource, tag};
 use crate::support::Sidecar;
 
 /// A near tier and an authority, each with its own content, behind a sidecar.
@@ -19,7 +19,7 @@ impl Tiers {
         let origins = [Origin::start().await.unwrap(), Origin::start().await.unwrap()];
         for (origin, n) in origins.iter().zip([near, deep]) {
             if let Some(n) = n {
-                origin.put("/o", Resource::pattern(rev(n), SIZE));
+                origin.put("/o", resource(n));
             }
         }
         let [near, deep] = origins;

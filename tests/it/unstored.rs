@@ -1,8 +1,8 @@
 //! What must not be stored, or cannot be blocks, is passed on and leaves nothing behind.
 
-use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::origin::{Act, Rule};
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, rev};
+use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, resource};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_forbid_it_are_asked_for_every_time() {
@@ -17,9 +17,7 @@ async fn answers_that_forbid_it_are_asked_for_every_time() {
         ("Content-Encoding", "gzip"),
     ];
     for (name, value) in fields {
-        stage
-            .origin
-            .put("/o", Resource::pattern(rev(1), SIZE).field(name, value));
+        stage.origin.put("/o", resource(1).field(name, value));
         stage.origin.forget();
         for _ in 0..2 {
             is_part(&stage.get(&ranged(9, BLOCK + 9)).await, 1, 9, BLOCK + 9);
@@ -41,9 +39,7 @@ async fn answers_that_forbid_it_are_asked_for_every_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_vary_by_what_we_ask_with_is_stored() {
     let stage = Stage::start().await;
-    let varies = Resource::pattern(rev(1), SIZE)
-        .field("Vary", "Accept-Encoding")
-        .field("Vary", "origin");
+    let varies = resource(1).field("Vary", "Accept-Encoding").field("Vary", "origin");
     stage.origin.put("/o", varies);
     stage.fill().await;
     let answer = stage
@@ -95,9 +91,7 @@ async fn without_a_tag_or_a_length_nothing_is_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_pinned_answer_that_must_not_be_stored_is_passed_on_whole() {
     let stage = Stage::start().await;
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).field("Cache-Control", "private"));
+    stage.origin.put("/o", resource(1).field("Cache-Control", "private"));
     for _ in 0..2 {
         is_part(&stage.get(&pinned(1, 9, 99)).await, 1, 9, 99);
     }
@@ -105,9 +99,7 @@ async fn a_pinned_answer_that_must_not_be_stored_is_passed_on_whole() {
     // Also where some of it was stored before it said so.
     stage.put(1);
     stage.fill_pinned(1, 0, 99).await;
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).field("Set-Cookie", "a=b"));
+    stage.origin.put("/o", resource(1).field("Set-Cookie", "a=b"));
     is_part(&stage.get(&pinned(1, 9, 2 * BLOCK)).await, 1, 9, 2 * BLOCK);
     is_part(&stage.get(&ranged(9, 2 * BLOCK)).await, 1, 9, 2 * BLOCK);
     assert_eq!(stage.sidecar.stored().await, 1);

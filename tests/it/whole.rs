@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pinstripe_kit::origin::{Act, Resource, Rule};
 
-use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, is_whole, parameter, pinned, ranged, rev, tag};
+use crate::stage::{BLOCK, SIZE, Stage, detail, is_part, is_whole, parameter, pinned, ranged, resource, tag};
 
 const fn secs(n: u64) -> Duration {
     Duration::from_secs(n)
@@ -19,7 +19,7 @@ async fn stored_with(control: &str) -> Stage {
 }
 
 fn controlled(n: u32, control: &str) -> Resource {
-    Resource::pattern(rev(n), SIZE).field("Cache-Control", control)
+    resource(n).field("Cache-Control", control)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,9 +64,7 @@ async fn a_confirmation_makes_fresh_again() {
 async fn nothing_is_fresh_by_a_guess() {
     let stage = Stage::start().await;
     let old = stage.clock.now() - secs(400 * 24 * 3600);
-    stage
-        .origin
-        .put("/o", Resource::pattern(rev(1), SIZE).modified(Some(old)));
+    stage.origin.put("/o", resource(1).modified(Some(old)));
     stage.fill().await;
     for _ in 0..2 {
         is_whole(&stage.get("GET /o").await, 1);
