@@ -17,7 +17,7 @@ use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
 use super::health::Side;
-use super::index::Order;
+use super::index::{Order, Window};
 use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
@@ -31,16 +31,23 @@ const MOST_DIRTY: usize = 16 << 10;
 /// How often a record is read again since another was learnt meanwhile.
 const LOADS: usize = 3;
 
+/// A record in memory.
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    used: Window,
+}
+
 /// The records in memory.
 #[derive(Debug)]
 pub(super) struct Objects {
-    cache: Cache<ObjectHash, Arc<Record>, Weigh, RandomState>,
+    cache: Cache<ObjectHash, Arc<Held>, Weigh, RandomState>,
     dirty: Mutex<Dirty>,
 }
 
 #[derive(Debug, Default)]
 struct Dirty {
-    records: HashMap<ObjectHash, Arc<Record>>,
+    records: HashMap<ObjectHash, Arc<Held>>,
     /// How often something was learnt: what was read from disk before is old then.
     learnt: u64,
 }
@@ -48,9 +55,9 @@ struct Dirty {
 #[derive(Clone, Debug)]
 struct Weigh;
 
-impl Weighter<ObjectHash, Arc<Record>> for Weigh {
-    fn weight(&self, _: &ObjectHash, record: &Arc<Record>) -> u64 {
-        Record::weight(&record.key, &record.known)
+impl Weighter<ObjectHash, Arc<Held>> for Weigh {
+    fn weight(&self, _: &ObjectHash, held: &Arc<Held>) -> u64 {
+        Record::weight(&held.record.key, &held.record.known)
     }
 }
 
@@ -63,14 +70,14 @@ impl Objects {
     }
 
     /// What is in memory.
-    fn peek(&self, key: &ObjectKey) -> Option<Arc<Record>> {
-        let record = self.cache.get(&key.hash());
-        let record = record.or_else(|| self.dirty.lock().records.get(&key.hash()).cloned());
-        record.filter(|record| *record.key == *key.encoded())
+    fn peek(&self, key: &ObjectKey) -> Option<Arc<Held>> {
+        let held = self.cache.get(&key.hash());
+        let held = held.or_else(|| self.dirty.lock().records.get(&key.hash()).cloned());
+        held.filter(|held| *held.record.key == *key.encoded())
     }
 
     /// Takes a record into memory. Whether it has to be put in the writers' queue.
-    fn learn(&self, object: ObjectHash, record: &Arc<Record>) -> Result<bool, ()> {
+    fn learn(&self, object: ObjectHash, record: &Arc<Held>) -> Result<bool, ()> {
         let mut dirty = self.dirty.lock();
         dirty.learnt += 1;
         self.cache.insert(object, Arc::clone(record));
@@ -93,7 +100,7 @@ impl Objects {
     }
 
     /// Takes what was read from disk into memory, unless something was learnt since.
-    fn loaded(&self, object: ObjectHash, record: &Arc<Record>, learnt: u64) -> bool {
+    fn loaded(&self, object: ObjectHash, record: &Arc<Held>, learnt: u64) -> bool {
         let dirty = self.dirty.lock();
         if dirty.learnt == learnt {
             self.cache.insert(object, Arc::clone(record));
@@ -101,12 +108,12 @@ impl Objects {
         dirty.learnt == learnt
     }
 
-    fn next_dirty(&self, object: ObjectHash) -> Option<Arc<Record>> {
+    fn next_dirty(&self, object: ObjectHash) -> Option<Arc<Held>> {
         self.dirty.lock().records.get(&object).cloned()
     }
 
     /// A record was written. Whether there is a newer one by now.
-    fn written(&self, object: ObjectHash, record: &Arc<Record>) -> bool {
+    fn written(&self, object: ObjectHash, record: &Arc<Held>) -> bool {
         let mut dirty = self.dirty.lock();
         let newer = dirty
             .records
@@ -122,26 +129,33 @@ impl Objects {
 impl Shared {
     pub(super) async fn known(self: &Arc<Self>, key: &ObjectKey) -> Known {
         for _ in 0..LOADS {
-            if let Some(record) = self.objects.peek(key) {
-                return record.known.clone();
-            }
             let name = Name::record(key.hash());
+            if let Some(held) = self.objects.peek(key) {
+                let now = (self.now)();
+                if held.used.counts(now) {
+                    self.index.touch(name, now);
+                }
+                return held.record.known.clone();
+            }
             if !self.index.may_exist(name) {
                 return Known::UNKNOWN;
             }
             let learnt = self.objects.learnt();
             let (shared, wanted) = (Arc::clone(self), key.clone());
             let loaded = self.wait_for_device(move || shared.load_record(&wanted)).await;
-            let record = loaded.ok().flatten().map(Arc::new);
-            let Some(record) = record else {
+            let Some(record) = loaded.ok().flatten() else {
                 return self
                     .objects
                     .peek(key)
-                    .map_or(Known::UNKNOWN, |record| record.known.clone());
+                    .map_or(Known::UNKNOWN, |held| held.record.known.clone());
             };
-            if self.objects.loaded(key.hash(), &record, learnt) {
-                self.rank_revisions(key, None, &record.known);
-                return record.known.clone();
+            let now = (self.now)();
+            let used = Window::since(now);
+            let held = Arc::new(Held { record, used });
+            if self.objects.loaded(key.hash(), &held, learnt) {
+                self.index.touch(name, now);
+                self.rank_revisions(key, None, &held.record.known);
+                return held.record.known.clone();
             }
         }
         Known::UNKNOWN
@@ -150,7 +164,7 @@ impl Shared {
     /// What is known, if that is in memory, or certain to be nothing.
     pub(super) fn known_at_hand(&self, key: &ObjectKey) -> Option<Known> {
         match self.objects.peek(key) {
-            Some(record) => Some(record.known.clone()),
+            Some(held) => Some(held.record.known.clone()),
             None if self.index.may_exist(Name::record(key.hash())) => None,
             None => Some(Known::UNKNOWN),
         }
@@ -158,11 +172,16 @@ impl Shared {
 
     pub(super) fn learn(&self, key: &ObjectKey, known: Known) {
         let before = self.objects.peek(key);
-        let record = Arc::new(Record {
+        let record = Record {
             key: key.encoded().into(),
             known,
-        });
-        match self.objects.learn(key.hash(), &record) {
+        };
+        // Whoever learns something goes on to ask for it, which is no use of its own.
+        let used = before
+            .as_ref()
+            .map_or_else(|| Window::since((self.now)()), |before| before.used.clone());
+        let held = Arc::new(Held { record, used });
+        match self.objects.learn(key.hash(), &held) {
             Ok(true) => {
                 self.jobs.push(Job::Record(key.hash()));
             }
@@ -171,18 +190,19 @@ impl Shared {
                 self.fault_degrades(Side::Writes, Fault::Slow);
             }
         }
-        self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
+        let known = &held.record.known;
+        self.rank_revisions(key, before.as_ref().map(|before| &before.record.known), known);
         let of = |head: &Head| Revision {
             key: key.clone(),
             tag: head.tag().clone(),
         };
-        self.names_checksum(of, &record.known);
+        self.names_checksum(of, known);
     }
 
     /// What is known, from where it may block.
     pub(super) fn known_now(&self, key: &ObjectKey) -> Known {
-        let record = self.objects.peek(key);
-        let known = record.map(|record| record.known.clone());
+        let held = self.objects.peek(key);
+        let known = held.map(|held| held.record.known.clone());
         known
             .or_else(|| self.load_record(key).map(|record| record.known))
             .unwrap_or_default()
@@ -194,18 +214,10 @@ impl Shared {
         let key = &revision.key;
         let known = match self.objects.peek(key) {
             None if self.index.may_exist(Name::record(key.hash())) => Known::UNKNOWN,
-            Some(record)
-                if record
-                    .known
-                    .head
-                    .as_ref()
-                    .is_some_and(|head| *head.tag() == revision.tag) =>
-            {
-                Known {
-                    head: None,
-                    ..record.known.clone()
-                }
-            }
+            Some(held) if (held.record.known.head.as_ref()).is_some_and(|head| *head.tag() == revision.tag) => Known {
+                head: None,
+                ..held.record.known.clone()
+            },
             None | Some(_) => return,
         };
         self.learn(key, known);
@@ -235,9 +247,12 @@ impl Shared {
     fn load_record(&self, key: &ObjectKey) -> Option<Record> {
         let name = Name::record(key.hash());
         match self.read_record(name) {
-            Ok((file, size)) => match Record::decode(&file) {
+            Ok(file) => match Record::decode(&file) {
                 Ok(record) if *record.key == *key.encoded() => {
-                    self.index.record(name, size, self.index.route(key.encoded()));
+                    if !self.index.contains(name) {
+                        self.reconcile(name);
+                    }
+                    self.index.read_record(name, self.index.route(key.encoded()));
                     Some(record)
                 }
                 _ => {
@@ -257,19 +272,19 @@ impl Shared {
         }
     }
 
-    fn read_record(&self, name: Name) -> Io<(Vec<u8>, u64)> {
+    fn read_record(&self, name: Name) -> Io<Vec<u8>> {
         let (file, size) = self.files.open(name)?;
         let mut bytes = vec![0; narrow(size.min(Record::MAX))];
         let read = self.files.read(&file, &mut bytes, 0)?;
         bytes.truncate(read);
-        Ok((bytes, size))
+        Ok(bytes)
     }
 
     /// The work of a writer for one record.
     pub(super) fn write_record(&self, object: ObjectHash) {
-        while let Some(record) = self.objects.next_dirty(object) {
-            self.write_one(object, &record);
-            if !self.objects.written(object, &record) {
+        while let Some(held) = self.objects.next_dirty(object) {
+            self.write_one(object, &held.record);
+            if !self.objects.written(object, &held) {
                 return;
             }
         }

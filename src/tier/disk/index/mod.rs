@@ -21,6 +21,7 @@ mod tests;
 #[cfg(test)]
 mod traces;
 mod whole;
+mod window;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -43,12 +44,10 @@ pub(super) use reservation::Reservation;
 pub(super) use routes::RouteId;
 pub use routes::RouteTerms;
 use routes::Routes;
+pub(super) use window::{WINDOW, Window};
 
 /// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
 pub(super) const PAGE: u64 = 4 << 10;
-/// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
-/// count as proof that the block is popular.
-pub(super) const WINDOW: Duration = Duration::from_secs(10);
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
 /// How many revisions are remembered to have been sought; others are sought again.
@@ -191,6 +190,16 @@ impl Index {
         self.state.lock().ranks.touch(name, seconds(now));
     }
 
+    /// The same of a block, and if it counts, of its object's record: without that, nobody who does not name the
+    /// revision finds the block again.
+    pub(super) fn touch_block(&self, block: Name, record: Name, now: Duration) {
+        self.uses.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.state.lock();
+        if state.ranks.touch(block, seconds(now)) {
+            state.ranks.touch(record, seconds(now));
+        }
+    }
+
     /// A file was found by its name, with its size. Returns whether it is to stay where it is.
     pub(super) fn found(&self, name: Name, size: u64) -> bool {
         let mut state = self.state.lock();
@@ -215,12 +224,27 @@ impl Index {
         true
     }
 
-    /// A record was written or read.
+    /// A record was written.
     pub(super) fn record(&self, name: Name, size: u64, route: RouteId) {
+        let slot = Slot {
+            // Whoever had it written goes on to ask for it, which says nothing of the next one.
+            counted: seconds((self.now)()).max(1),
+            ..Slot::of(size)
+        };
         let mut state = self.state.lock();
-        state.ranks.insert(name, Slot::of(size), Order::Wanted, route);
+        state.ranks.record(name, slot, route);
         let victims = state.ranks.trim();
         self.doom(state, victims);
+    }
+
+    /// A record was read: the first use of one that was found at start proves it.
+    pub(super) fn read_record(&self, name: Name, route: RouteId) {
+        let mut state = self.state.lock();
+        let (object, _) = name.parts();
+        let changed = state.ranks.revisions.set_order(object, Order::Wanted, route, |_| true);
+        if changed.is_some() {
+            state.ranks.rank_again(name);
+        }
     }
 
     /// A file turned out to be gone or damaged.

@@ -15,6 +15,7 @@ mod integrity;
 mod nth;
 mod planted;
 mod popular;
+mod records;
 mod start;
 mod together;
 mod volume;

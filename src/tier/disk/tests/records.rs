@@ -1,0 +1,113 @@
+//! Which objects' records are kept: those of what is used.
+
+use super::*;
+
+/// What one whole block takes.
+const WHOLE: u64 = BLOCK + index::PAGE;
+
+fn learnt(current: &Revision) -> Known {
+    Known {
+        current: Current::Is(current.tag.clone()),
+        confirmed: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
+        head: Some(head(current, BLOCK)),
+        former: Vec::new(),
+    }
+}
+
+impl Bench {
+    /// Fetches an object as a route does: nothing is known, something is learnt, a block is stored and read.
+    async fn fetch(&self, a: &Revision) {
+        self.disk().known(&a.key).await;
+        self.disk().learn(&a.key, learnt(a));
+        self.store(a, BLOCK, 0, Claim::Current).await.unwrap();
+        self.disk().known(&a.key).await;
+        self.check(a, BLOCK, 0).await.unwrap();
+        self.settle().await;
+    }
+
+    /// Waits until all records are written.
+    async fn settle(&self) {
+        until(|| self.disk().shared.objects.are_written()).await;
+    }
+
+    fn has_record(&self, a: &Revision) -> bool {
+        self.disk().shared.index.contains(Name::record(a.key.hash()))
+    }
+}
+
+/// How a hot object is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    Read,
+    AtHand,
+    Known,
+    /// A discovery: the authority confirms what is known.
+    Confirm,
+}
+
+async fn use_it(bench: &Bench, a: &Revision, how: Use) {
+    match how {
+        Use::Read => bench.check(a, BLOCK, 0).await.unwrap(),
+        Use::AtHand => {
+            let range = ByteRange::new(0, 99).unwrap();
+            // The page cache is free not to have it.
+            until(|| bench.disk().at_hand(a, BlockIndex::new(0), range).is_some()).await;
+        }
+        Use::Known => drop(bench.disk().known(&a.key).await),
+        Use::Confirm => {
+            let known = bench.disk().known(&a.key).await;
+            bench.disk().learn(&a.key, known);
+            bench.settle().await;
+        }
+    }
+}
+
+async fn check_survives(how: Use) {
+    let mut bench = Bench::new(12 * WHOLE);
+    let hot: Vec<Revision> = (0..4).map(|n| revision(&format!("/hot/{n}"), "1")).collect();
+    bench.seconds.store(100, Ordering::Relaxed);
+    for a in &hot {
+        bench.fetch(a).await;
+    }
+    // Often, and never beyond the window of the time before.
+    for _ in 0..5 {
+        bench.seconds.fetch_add(4, Ordering::Relaxed);
+        for a in &hot {
+            use_it(&bench, a, how).await;
+        }
+    }
+    for n in 0..60 {
+        bench.fetch(&revision(&format!("/once/{n}"), "1")).await;
+    }
+    let kept = hot.iter().filter(|a| bench.has_record(a)).count();
+    assert_eq!(kept, hot.len(), "{how:?}");
+    bench.reopen();
+    for a in &hot {
+        assert_eq!(bench.disk().known(&a.key).await, learnt(a), "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_scan_does_not_drive_out_the_records_of_what_is_used() {
+    for how in [Use::Read, Use::AtHand, Use::Known, Use::Confirm] {
+        check_survives(how).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_for_after_a_restart_is_used() {
+    let mut bench = Bench::new(16 * index::PAGE);
+    let hot = revision("/hot", "1");
+    bench.disk().learn(&hot.key, learnt(&hot));
+    bench.settle().await;
+    bench.reopen();
+    bench.walked().await;
+    bench.seconds.store(100, Ordering::Relaxed);
+    assert_eq!(bench.disk().known(&hot.key).await, learnt(&hot));
+    for n in 0..40 {
+        let once = revision(&format!("/once/{n}"), "1");
+        bench.disk().learn(&once.key, learnt(&once));
+        bench.settle().await;
+    }
+    assert!(bench.has_record(&hot));
+}
