@@ -292,6 +292,13 @@ impl Shared {
 
     fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
+        if !record.is_worth_a_file() {
+            // One that is there is old, and says more than is known now.
+            if self.index.may_exist(name) {
+                self.drop_file(name);
+            }
+            return;
+        }
         if let Err(why) = self.replace_record(name, record) {
             if let Some(errno) = why {
                 self.failed_to_write(errno);

@@ -1,4 +1,4 @@
-//! Which objects' records are kept: those of what is used.
+//! Which objects' records are kept: those of what is used, and none that say nothing.
 
 use super::*;
 
@@ -11,6 +11,14 @@ fn learnt(current: &Revision) -> Known {
         confirmed: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
         head: Some(head(current, BLOCK)),
         former: Vec::new(),
+    }
+}
+
+fn nothing(current: Current) -> Known {
+    Known {
+        current,
+        confirmed: SystemTime::UNIX_EPOCH + Duration::from_secs(5),
+        ..Known::UNKNOWN
     }
 }
 
@@ -32,6 +40,10 @@ impl Bench {
 
     fn has_record(&self, a: &Revision) -> bool {
         self.disk().shared.index.contains(Name::record(a.key.hash()))
+    }
+
+    fn record_exists(&self, a: &Revision) -> bool {
+        self.root().join(Name::record(a.key.hash()).path()).exists()
     }
 }
 
@@ -110,4 +122,65 @@ async fn what_is_asked_for_after_a_restart_is_used() {
         bench.settle().await;
     }
     assert!(bench.has_record(&hot));
+}
+
+#[tokio::test]
+async fn what_says_nothing_takes_no_file() {
+    let mut bench = Bench::new(8 * WHOLE);
+    let kept = revision("/kept", "1");
+    bench.fetch(&kept).await;
+    for n in 0..200 {
+        let weak = key(&format!("/weak/{n}"));
+        let known = nothing(if n % 2 == 0 { Current::None } else { Current::Unknown });
+        bench.disk().learn(&weak, known.clone());
+        assert_eq!(bench.disk().known(&weak).await, known);
+        bench.settle().await;
+        assert_eq!(bench.disk().known(&weak).await, known);
+    }
+    assert_eq!(bench.disk().stats().files, 2);
+    bench.reopen();
+    bench.walked().await;
+    assert_eq!(bench.disk().stats().files, 2);
+    assert_eq!(bench.disk().known(&key("/weak/0")).await, Known::UNKNOWN);
+    assert_eq!(bench.disk().known(&kept.key).await, learnt(&kept));
+}
+
+#[tokio::test]
+async fn what_said_something_and_says_nothing_any_more_goes() {
+    let mut bench = Bench::new(8 * WHOLE);
+    let a = revision("/a", "1");
+    for n in 0..4 {
+        bench.disk().learn(&a.key, learnt(&a));
+        if n % 2 == 0 {
+            bench.settle().await;
+            assert!(bench.record_exists(&a));
+        }
+        if n >= 2 {
+            // The walk need not have found it.
+            bench.reopen();
+        }
+        bench.disk().learn(&a.key, nothing(Current::None));
+        assert_eq!(bench.disk().known(&a.key).await, nothing(Current::None));
+        bench.settle().await;
+        assert!(!bench.record_exists(&a), "{n}");
+        bench.reopen();
+        assert_eq!(bench.disk().known(&a.key).await, Known::UNKNOWN);
+        bench.walked().await;
+        assert_eq!(bench.disk().stats().files, 0);
+    }
+}
+
+/// Former revisions are how long ago they were current: that is worth a file.
+#[tokio::test]
+async fn what_was_is_kept() {
+    let mut bench = Bench::new(8 * WHOLE);
+    let a = revision("/a", "1");
+    bench.disk().learn(&a.key, learnt(&a));
+    let known = Known {
+        former: vec![(a.tag.clone(), SystemTime::UNIX_EPOCH)],
+        ..nothing(Current::None)
+    };
+    bench.disk().learn(&a.key, known.clone());
+    bench.reopen();
+    assert_eq!(bench.disk().known(&a.key).await, known);
 }
