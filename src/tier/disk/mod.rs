@@ -170,9 +170,11 @@ impl Disk {
     pub fn stats(&self) -> Stats {
         let shared = &*self.shared;
         let (bytes, files, capacity) = shared.index.usage();
+        let records = shared.index.records();
         Stats {
             bytes,
             files,
+            blocks: files.saturating_sub(records),
             capacity,
             index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),

@@ -34,7 +34,7 @@ use parking_lot::{Condvar, Mutex};
 use crate::tier::store::{Claim, GaveUp};
 
 use super::Monotonic;
-use super::format::narrow;
+use super::format::{narrow, wide};
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
 pub(super) use doomed::Doomed;
@@ -285,8 +285,12 @@ impl Index {
     /// Bytes and files here, and the capacity.
     pub(super) fn usage(&self) -> (u64, u64, u64) {
         let state = self.state.lock();
-        let files = u64::try_from(state.ranks.files()).unwrap_or(u64::MAX);
-        (state.ranks.pages() * PAGE, files, self.capacity)
+        (state.ranks.pages() * PAGE, wide(state.ranks.files()), self.capacity)
+    }
+
+    /// How many of the files are records.
+    pub(super) fn records(&self) -> u64 {
+        self.state.lock().ranks.records
     }
 
     /// Bytes of memory that the index takes.

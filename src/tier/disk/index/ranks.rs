@@ -35,6 +35,8 @@ pub(super) struct Ranks {
     limits: Limits,
     /// Of all files.
     pages: u64,
+    /// How many of the files are records.
+    pub(super) records: u64,
     /// For fills.
     pub(super) reserved: Load,
     /// The latest second that was heard of.
@@ -51,6 +53,7 @@ impl Ranks {
             ghosts: Ghosts::new(guess),
             limits,
             pages: 0,
+            records: 0,
             reserved: Load::default(),
             now: 0,
         }
@@ -101,6 +104,7 @@ impl Ranks {
             uses: 0,
         });
         self.pages += u64::from(slot.pages);
+        self.records += u64::from(Name::is_of_record(number));
         let rank = if came_back { Rank::Proven } else { rank(order, 0) };
         self.queues.push(&mut self.entries, id, rank);
     }
@@ -231,6 +235,7 @@ impl Ranks {
         self.queues.unlink(&mut self.entries, id);
         let entry = self.entries.remove(id)?;
         self.pages -= u64::from(entry.slot.pages);
+        self.records -= u64::from(Name::is_of_record(entry.number));
         self.revisions.remove_block(entry.holding);
         Some(entry)
     }

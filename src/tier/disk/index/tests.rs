@@ -103,7 +103,7 @@ impl Ranks {
         let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
         assert_eq!(sum(|load| load.files), u64::try_from(self.files()).unwrap());
         assert_eq!(sum(|load| load.pages) + self.reserved.pages, self.pages());
-        let mut held = 0;
+        let (mut held, mut records) = (0, 0);
         for id in 0.. {
             match self.entries.slot(id) {
                 Place::Beyond => break,
@@ -114,10 +114,12 @@ impl Ranks {
                     assert_eq!(dear, of.order == Order::Wanted, "{entry:?} {of:?}");
                     assert_eq!(entry.route, of.route);
                     held += 1;
+                    records += u64::from(self.name(id).unwrap().as_block().is_none());
                 }
             }
         }
         assert_eq!(held, self.files());
+        assert_eq!(records, self.records);
     }
 }
 
