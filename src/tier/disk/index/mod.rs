@@ -87,8 +87,8 @@ pub(super) struct Index {
     complete: AtomicBool,
     /// How often something was forgotten: who opened a file before may have opened a forgotten one.
     epoch: AtomicU64,
-    /// How many were counted.
-    uses: AtomicU64,
+    /// How often something changed that an end would tell.
+    changes: AtomicU64,
     counters: Arc<Counters>,
     routes: Routes,
     now: Monotonic,
@@ -115,7 +115,7 @@ struct State {
     forgotten: HashSet<RevisionHash>,
     /// Revisions whose files were all found before the walk was complete.
     sought: HashSet<RevisionHash>,
-    /// Popular in an earlier run, until all that is left of it is found.
+    /// What an earlier run told, until all that is left of it is found.
     remembered: Remembered,
     closed: bool,
 }
@@ -145,7 +145,7 @@ impl Index {
             capacity: pages * PAGE,
             complete: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
-            uses: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             counters,
             routes,
             now,
@@ -186,14 +186,14 @@ impl Index {
 
     /// Counts a use, once in [`WINDOW`].
     pub(super) fn touch(&self, name: Name, now: Duration) {
-        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.changed();
         self.state.lock().ranks.touch(name, seconds(now));
     }
 
     /// The same of a block, and if it counts, of its object's record: without that, nobody who does not name the
     /// revision finds the block again.
     pub(super) fn touch_block(&self, block: Name, record: Name, now: Duration) {
-        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.changed();
         let mut state = self.state.lock();
         if state.ranks.touch(block, seconds(now)) {
             state.ranks.touch(record, seconds(now));
@@ -209,23 +209,25 @@ impl Index {
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
             return false;
         }
-        state
-            .ranks
-            .insert(name, Slot::of(size), Order::Unproven, RouteId::UNKNOWN);
-        let remembered = state.remembered.get(name);
+        let recalled = state.remembered.get(name);
+        let (order, route) = recalled.map_or((Order::Unproven, RouteId::UNKNOWN), |of| (of.order, of.route));
+        state.ranks.insert(name, Slot::of(size), order, route);
+        if let Some(uses) = recalled.map(|of| of.uses).filter(|uses| *uses > 0) {
+            state.ranks.prove(name, uses);
+        }
         let victims = state.ranks.trim();
         self.doom(state, victims);
-        if let Some((route, uses)) = remembered {
-            if let Some((revision, _)) = name.as_block() {
-                self.proven(revision, route);
-            }
-            self.state.lock().ranks.prove(name, uses);
+        if recalled.is_some() {
+            // Some of the revision may have been found before anything was remembered, or while nothing spoke for it.
+            let (revision, _) = name.parts();
+            self.rank_if(revision, order, route, |order| order == Order::Unproven);
         }
         true
     }
 
     /// A record was written.
     pub(super) fn record(&self, name: Name, size: u64, route: RouteId) {
+        self.changed();
         let slot = Slot {
             // Whoever had it written goes on to ask for it, which says nothing of the next one.
             counted: seconds((self.now)()).max(1),
@@ -275,7 +277,9 @@ impl Index {
             return Err(GaveUp::NoSpace);
         }
         let victims = state.ranks.reserve(pages, claim, route).ok_or(GaveUp::NoSpace)?;
-        let holding = state.ranks.revisions.obtain(revision, order, route);
+        // Of what is not found yet, a pin says less than what was known of it before.
+        let (order, of) = state.remembered.of(revision).unwrap_or((order, route));
+        let holding = state.ranks.revisions.obtain(revision, order, of);
         state.ranks.revisions.add_fill(holding);
         let epoch = self.epoch();
         self.doom(state, victims);
