@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use parking_lot::Mutex;
 use quick_cache::Weighter;
@@ -17,7 +18,7 @@ use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
 use super::health::Side;
-use super::index::{Order, Window};
+use super::index::{Order, RouteId, Window};
 use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
@@ -236,12 +237,17 @@ impl Shared {
         let route = self.index.route(key.encoded());
         let rank = |tag: &StrongETag, order| self.index.rank(hash_of(key, tag, self.block_size), order, route);
         for (tag, since) in known.former.iter().filter(|(tag, _)| Some(tag) != current) {
-            let age = self.clock.now().duration_since(*since).unwrap_or_default();
-            rank(tag, self.index.former(route, age));
+            rank(tag, self.former_order(route, *since));
         }
         if let Some(tag) = current {
             rank(tag, Order::Wanted);
         }
+    }
+
+    /// How dear a revision is that stopped being current then.
+    fn former_order(&self, route: RouteId, since: SystemTime) -> Order {
+        let age = self.clock.now().duration_since(since).unwrap_or_default();
+        self.index.former(route, age)
     }
 
     fn load_record(&self, key: &ObjectKey) -> Option<Record> {
@@ -311,12 +317,17 @@ impl Shared {
     /// `Err(None)`: it is too large to be stored.
     fn replace_record(&self, name: Name, record: &Record) -> Result<(), Option<Errno>> {
         let bytes = Record::encode(&record.key, &record.known).ok_or(None)?;
+        let route = self.index.route(&record.key);
+        let mut former = record.known.former.iter();
+        let is_graced = former.any(|(_, since)| matches!(self.former_order(route, *since), Order::Graced { .. }));
         let tmp = self.tmp_names.next();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
             self.place(&tmp, name, || {
-                self.index
-                    .record(name, wide(bytes.len()), self.index.route(&record.key));
+                self.index.record(name, wide(bytes.len()), route);
+                if is_graced {
+                    self.index.prove_record(name);
+                }
                 true
             })
         });

@@ -39,7 +39,7 @@ use super::name::{Name, RevisionHash};
 use super::stats::Counters;
 pub(super) use doomed::Doomed;
 use popular::Remembered;
-use ranks::{Limits, Ranks};
+use ranks::{Limits, MOST_USES, Ranks};
 pub(super) use reservation::Reservation;
 pub(super) use routes::RouteId;
 pub use routes::RouteTerms;
@@ -237,6 +237,11 @@ impl Index {
         state.ranks.record(name, slot, route);
         let victims = state.ranks.trim();
         self.doom(state, victims);
+    }
+
+    /// A record tells when the grace of a revision ends. The blocks of that go last, and it is not to go long before them.
+    pub(super) fn prove_record(&self, name: Name) {
+        self.state.lock().ranks.prove(name, MOST_USES);
     }
 
     /// A record was read: the first use of one that was found at start proves it.

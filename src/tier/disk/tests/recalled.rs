@@ -181,7 +181,7 @@ async fn quotas_hold_after_a_restart() {
 async fn a_newer_word_stands() {
     let (mut bench, old) = graced().await;
     bench.disk = None;
-    let index = index::Index::new(
+    let index = Arc::new(index::Index::new(
         index::Terms {
             capacity: 12 * WHOLE,
             files: 100,
@@ -190,16 +190,20 @@ async fn a_newer_word_stands() {
         },
         Arc::default(),
         bench.clock(),
-    );
+    ));
     let told = std::fs::read(bench.root().join("popular")).unwrap();
     let told = format::Popularity::decode(&told).unwrap();
     index.remember(told, Duration::from_secs(10_000));
     let route = index.route(old[0].key.encoded());
     let hash = |a: &Revision| RevisionHash::of(a, bench.config.block_size);
     index.rank(hash(&old[0]), index::Order::Wanted, route);
+    // A pin asks for another block of the other: that makes it no less dear.
+    let missing = Name::block(hash(&old[1]), BlockIndex::new(1)).unwrap();
+    let pin = index.reserve(missing, route, BLOCK, Claim::Pinned).unwrap();
     for a in &old {
         assert!(index.found(Name::block(hash(a), BlockIndex::new(0)).unwrap(), WHOLE));
     }
+    drop(pin);
     index.completed();
     let told = index.popular(BLOCK, Duration::ZERO).unwrap();
     let standing = |a| {

@@ -124,6 +124,40 @@ async fn what_is_asked_for_after_a_restart_is_used() {
     assert!(bench.has_record(&hot));
 }
 
+/// Without it, nobody knows when the grace ends.
+#[tokio::test]
+async fn the_record_of_what_is_within_its_grace_stays() {
+    let mut bench = Bench::new(12 * WHOLE);
+    bench.config.policy = Policy {
+        routes: vec![RouteTerms {
+            name: RouteName::new("r"),
+            grace: Duration::from_secs(900),
+            quota: None,
+        }],
+        clock: Clock::fixed(SystemTime::UNIX_EPOCH + Duration::from_secs(10_000)),
+        ..Policy::default()
+    };
+    bench.reopen();
+    let (old, new) = (revision("/a", "1"), revision("/a", "2"));
+    bench.fetch(&old).await;
+    let known = Known {
+        former: vec![(old.tag.clone(), bench.config.policy.clock.now())],
+        ..learnt(&new)
+    };
+    bench.disk().learn(&old.key, known.clone());
+    bench.settle().await;
+    for from in [0, 60] {
+        for n in from..from + 60 {
+            bench.fetch(&revision(&format!("/once/{n}"), "1")).await;
+        }
+        bench.walked().await;
+        bench.reopen();
+        bench.walked().await;
+        assert!(bench.has_record(&old) && bench.path(&old, 0).exists(), "{from}");
+    }
+    assert_eq!(bench.disk().known(&old.key).await, known);
+}
+
 #[tokio::test]
 async fn what_says_nothing_takes_no_file() {
     let mut bench = Bench::new(8 * WHOLE);
