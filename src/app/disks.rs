@@ -64,7 +64,7 @@ fn snapshot(disk: &Disk) -> DiskSnapshot {
     let stats = disk.stats();
     DiskSnapshot {
         bytes: stats.bytes,
-        blocks: stats.files,
+        blocks: stats.blocks,
         capacity: stats.capacity,
         volume_free: stats.volume_free,
         index: stats.index_bytes,

@@ -20,11 +20,9 @@ impl Model {
         let from = self.root();
         // What was forgotten is unlinked soon, not at once.
         while std::mem::take(&mut self.forgotten) {
-            let mut files = 0;
-            each_file(&from, &mut |path| {
-                files += u64::from(path.extension().is_some_and(|e| e == "cur") || is_block(path))
-            });
-            self.forgotten = files != self.disk().stats().files;
+            let mut blocks = 0;
+            each_file(&from, &mut |path| blocks += u64::from(is_block(path)));
+            self.forgotten = blocks != self.disk().stats().blocks;
             std::thread::yield_now();
         }
         self.runs += 1;
@@ -67,7 +65,8 @@ impl Model {
 }
 
 fn is_block(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.len() > 33)
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.get(32) == Some(&b'-')
 }
 
 fn each_file(directory: &Path, each: &mut dyn FnMut(&Path)) {

@@ -11,7 +11,7 @@
 //! | `io` | the system calls |
 //! | `index`, `place` | which files exist, capacity, order of eviction; names coming and going |
 //! | `room` | how much of the volume others leave |
-//! | `root`, `recover`, `popular` | who may use the directory, finding files at start, and what was popular before |
+//! | `root`, `recover`, `popular` | who may use the directory, finding files at start, and what was known of them |
 //! | `open`, `pool`, `blocking`, `read` | verified reads |
 //! | `fill`, `budget`, `writer`, `tail` | blocks on their way in |
 //! | `object` | what is known of objects |
@@ -177,9 +177,11 @@ impl Disk {
     pub fn stats(&self) -> Stats {
         let shared = &*self.shared;
         let (bytes, files, capacity) = shared.index.usage();
+        let records = shared.index.records();
         Stats {
             bytes,
             files,
+            blocks: files.saturating_sub(records),
             capacity,
             index_bytes: shared.index.memory(),
             index_complete: shared.index.is_complete(),

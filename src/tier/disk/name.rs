@@ -85,6 +85,11 @@ impl Name {
         }
     }
 
+    /// Whether it is a record whose name has that number.
+    pub(super) const fn is_of_record(number: u32) -> bool {
+        number == RECORD
+    }
+
     /// The revision and the number of a block; `None` of a record.
     pub(super) fn as_block(self) -> Option<(RevisionHash, u32)> {
         (self.number != RECORD).then_some((RevisionHash(self.hash), self.number))

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::hash::RandomState;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
@@ -16,7 +17,7 @@ use crate::tier::store::Known;
 
 use super::format::{Record, narrow, wide};
 use super::health::Side;
-use super::index::Order;
+use super::index::{Order, RouteId, Window};
 use super::io::{Io, PLANTED};
 use super::name::{Name, RevisionHash};
 use super::shared::Shared;
@@ -31,24 +32,31 @@ const MOST_DIRTY: usize = 16 << 10;
 /// How often a record is read again since another was learnt meanwhile.
 const LOADS: usize = 3;
 
+/// A record in memory.
+#[derive(Debug)]
+struct Held {
+    record: Record,
+    used: Window,
+}
+
 /// The records in memory.
 #[derive(Debug)]
 pub(super) struct Objects {
-    cache: Cache<ObjectHash, Arc<Record>, Weigh, RandomState>,
+    cache: Cache<ObjectHash, Arc<Held>, Weigh, RandomState>,
     dirty: Mutex<Dirty>,
 }
 
 #[derive(Debug, Default)]
 struct Dirty {
-    records: HashMap<ObjectHash, Arc<Record>>,
+    records: HashMap<ObjectHash, Arc<Held>>,
     /// How often something was learnt: what was read from disk before is old then.
     learnt: u64,
 }
 
 /// What was learnt.
 struct Changed {
-    before: Option<Arc<Record>>,
-    record: Arc<Record>,
+    before: Option<Arc<Held>>,
+    held: Arc<Held>,
     /// Whether the record has to be put in the writers' queue; an error if it is not written at all.
     queue: Result<bool, ()>,
 }
@@ -56,9 +64,9 @@ struct Changed {
 #[derive(Clone, Debug)]
 struct Weigh;
 
-impl Weighter<ObjectHash, Arc<Record>> for Weigh {
-    fn weight(&self, _: &ObjectHash, record: &Arc<Record>) -> u64 {
-        Record::weight(&record.key, &record.known)
+impl Weighter<ObjectHash, Arc<Held>> for Weigh {
+    fn weight(&self, _: &ObjectHash, held: &Arc<Held>) -> u64 {
+        Record::weight(&held.record.key, &held.record.known)
     }
 }
 
@@ -71,31 +79,41 @@ impl Objects {
     }
 
     /// What is in memory.
-    fn peek(&self, key: &ObjectKey) -> Option<Arc<Record>> {
-        let record = self.cache.get(&key.hash());
-        let record = record.or_else(|| self.next_dirty(key.hash()));
-        record.filter(|record| *record.key == *key.encoded())
+    fn peek(&self, key: &ObjectKey) -> Option<Arc<Held>> {
+        let held = self.cache.get(&key.hash());
+        let held = held.or_else(|| self.next_dirty(key.hash()));
+        held.filter(|held| *held.record.key == *key.encoded())
     }
 
-    fn peek_at(&self, key: &ObjectKey, dirty: &Dirty) -> Option<Arc<Record>> {
-        let record = self.cache.get(&key.hash());
-        let record = record.or_else(|| dirty.records.get(&key.hash()).cloned());
-        record.filter(|record| *record.key == *key.encoded())
+    fn peek_at(&self, key: &ObjectKey, dirty: &Dirty) -> Option<Arc<Held>> {
+        let held = self.cache.get(&key.hash());
+        let held = held.or_else(|| dirty.records.get(&key.hash()).cloned());
+        held.filter(|held| *held.record.key == *key.encoded())
     }
 
     /// Takes into memory what follows from what is there; nothing else is learnt in between.
-    fn change(&self, key: &ObjectKey, next: impl FnOnce(Option<&Known>) -> Option<Known>) -> Option<Changed> {
+    fn change(
+        &self,
+        key: &ObjectKey,
+        now: Duration,
+        next: impl FnOnce(Option<&Known>) -> Option<Known>,
+    ) -> Option<Changed> {
         let mut dirty = self.dirty.lock();
         let before = self.peek_at(key, &dirty);
-        let record = Arc::new(Record {
+        let record = Record {
             key: key.encoded().into(),
-            known: next(before.as_ref().map(|before| &before.known))?,
-        });
-        let queue = self.learn(key.hash(), &record, &mut dirty);
-        Some(Changed { before, record, queue })
+            known: next(before.as_ref().map(|before| &before.record.known))?,
+        };
+        // Whoever learns something goes on to ask for it, which is no use of its own.
+        let used = before
+            .as_ref()
+            .map_or_else(|| Window::since(now), |before| before.used.clone());
+        let held = Arc::new(Held { record, used });
+        let queue = self.learn(key.hash(), &held, &mut dirty);
+        Some(Changed { before, held, queue })
     }
 
-    fn learn(&self, object: ObjectHash, record: &Arc<Record>, dirty: &mut Dirty) -> Result<bool, ()> {
+    fn learn(&self, object: ObjectHash, record: &Arc<Held>, dirty: &mut Dirty) -> Result<bool, ()> {
         dirty.learnt += 1;
         self.cache.insert(object, Arc::clone(record));
         let queued = dirty.records.contains_key(&object);
@@ -117,7 +135,7 @@ impl Objects {
     }
 
     /// Takes what was read from disk into memory, unless something was learnt since.
-    fn loaded(&self, object: ObjectHash, record: &Arc<Record>, learnt: u64) -> bool {
+    fn loaded(&self, object: ObjectHash, record: &Arc<Held>, learnt: u64) -> bool {
         let dirty = self.dirty.lock();
         if dirty.learnt == learnt {
             self.cache.insert(object, Arc::clone(record));
@@ -125,12 +143,12 @@ impl Objects {
         dirty.learnt == learnt
     }
 
-    fn next_dirty(&self, object: ObjectHash) -> Option<Arc<Record>> {
+    fn next_dirty(&self, object: ObjectHash) -> Option<Arc<Held>> {
         self.dirty.lock().records.get(&object).cloned()
     }
 
     /// A record was written. Whether there is a newer one by now.
-    fn written(&self, object: ObjectHash, record: &Arc<Record>) -> bool {
+    fn written(&self, object: ObjectHash, record: &Arc<Held>) -> bool {
         let mut dirty = self.dirty.lock();
         let newer = dirty
             .records
@@ -146,26 +164,33 @@ impl Objects {
 impl Shared {
     pub(super) async fn known(self: &Arc<Self>, key: &ObjectKey) -> Known {
         for _ in 0..LOADS {
-            if let Some(record) = self.objects.peek(key) {
-                return record.known.clone();
-            }
             let name = Name::record(key.hash());
+            if let Some(held) = self.objects.peek(key) {
+                let now = (self.now)();
+                if held.used.counts(now) {
+                    self.index.touch(name, now);
+                }
+                return held.record.known.clone();
+            }
             if !self.index.may_exist(name) {
                 return Known::UNKNOWN;
             }
             let learnt = self.objects.learnt();
             let (shared, wanted) = (Arc::clone(self), key.clone());
             let loaded = self.wait_for_device(move || shared.load_record(&wanted)).await;
-            let record = loaded.ok().flatten().map(Arc::new);
-            let Some(record) = record else {
+            let Some(record) = loaded.ok().flatten() else {
                 return self
                     .objects
                     .peek(key)
-                    .map_or(Known::UNKNOWN, |record| record.known.clone());
+                    .map_or(Known::UNKNOWN, |held| held.record.known.clone());
             };
-            if self.objects.loaded(key.hash(), &record, learnt) {
-                self.rank_revisions(key, None, &record.known);
-                return record.known.clone();
+            let now = (self.now)();
+            let used = Window::since(now);
+            let held = Arc::new(Held { record, used });
+            if self.objects.loaded(key.hash(), &held, learnt) {
+                self.index.touch(name, now);
+                self.rank_revisions(key, None, &held.record.known);
+                return held.record.known.clone();
             }
         }
         Known::UNKNOWN
@@ -174,7 +199,7 @@ impl Shared {
     /// What is known, if that is in memory, or certain to be nothing.
     pub(super) fn known_at_hand(&self, key: &ObjectKey) -> Option<Known> {
         match self.objects.peek(key) {
-            Some(record) => Some(record.known.clone()),
+            Some(held) => Some(held.record.known.clone()),
             None if self.index.may_exist(Name::record(key.hash())) => None,
             None => Some(Known::UNKNOWN),
         }
@@ -186,10 +211,10 @@ impl Shared {
 
     /// Learns what follows from what is in memory, if anything does.
     fn change(&self, key: &ObjectKey, next: impl FnOnce(Option<&Known>) -> Option<Known>) {
-        let Some(changed) = self.objects.change(key, next) else {
+        let Some(changed) = self.objects.change(key, (self.now)(), next) else {
             return;
         };
-        let Changed { before, record, queue } = changed;
+        let Changed { before, held, queue } = changed;
         match queue {
             Ok(true) => {
                 self.jobs.push(Job::Record(key.hash()));
@@ -199,18 +224,19 @@ impl Shared {
                 self.fault_degrades(Side::Writes, Fault::Slow);
             }
         }
-        self.rank_revisions(key, before.as_ref().map(|before| &before.known), &record.known);
+        let known = &held.record.known;
+        self.rank_revisions(key, before.as_ref().map(|before| &before.record.known), known);
         let of = |head: &Head| Revision {
             key: key.clone(),
             tag: head.tag().clone(),
         };
-        self.names_checksum(of, &record.known);
+        self.names_checksum(of, known);
     }
 
     /// What is known, from where it may block.
     pub(super) fn known_now(&self, key: &ObjectKey) -> Known {
-        let record = self.objects.peek(key);
-        let known = record.map(|record| record.known.clone());
+        let held = self.objects.peek(key);
+        let known = held.map(|held| held.record.known.clone());
         known
             .or_else(|| self.load_record(key).map(|record| record.known))
             .unwrap_or_default()
@@ -245,22 +271,30 @@ impl Shared {
         let route = self.index.route(key.encoded());
         let rank = |tag: &StrongETag, order| self.index.rank(hash_of(key, tag, self.block_size), order, route);
         for (tag, since) in known.former.iter().filter(|(tag, _)| Some(tag) != current) {
-            let age = self.clock.now().duration_since(*since).unwrap_or_default();
-            rank(tag, self.index.former(route, age));
+            rank(tag, self.former_order(route, *since));
         }
         if let Some(tag) = current {
             rank(tag, Order::Wanted);
         }
     }
 
+    /// How dear a revision is that stopped being current then.
+    fn former_order(&self, route: RouteId, since: SystemTime) -> Order {
+        let age = self.clock.now().duration_since(since).unwrap_or_default();
+        self.index.former(route, age)
+    }
+
     fn load_record(&self, key: &ObjectKey) -> Option<Record> {
         let name = Name::record(key.hash());
         match self.read_record(name) {
-            Ok((file, size)) => {
+            Ok(file) => {
                 self.worked(Side::Reads);
                 match Record::decode(&file) {
                     Ok(record) if *record.key == *key.encoded() => {
-                        self.index.record(name, size, self.index.route(key.encoded()));
+                        if !self.index.contains(name) {
+                            self.reconcile(name);
+                        }
+                        self.index.read_record(name, self.index.route(key.encoded()));
                         Some(record)
                     }
                     _ => {
@@ -282,19 +316,19 @@ impl Shared {
         }
     }
 
-    fn read_record(&self, name: Name) -> Io<(Vec<u8>, u64)> {
+    fn read_record(&self, name: Name) -> Io<Vec<u8>> {
         let (file, size) = self.files.open(name)?;
         let mut bytes = vec![0; narrow(size.min(Record::MAX))];
         let read = self.files.read(&file, &mut bytes, 0)?;
         bytes.truncate(read);
-        Ok((bytes, size))
+        Ok(bytes)
     }
 
     /// The work of a writer for one record.
     pub(super) fn write_record(&self, object: ObjectHash) {
-        while let Some(record) = self.objects.next_dirty(object) {
-            self.write_one(object, &record);
-            if !self.objects.written(object, &record) {
+        while let Some(held) = self.objects.next_dirty(object) {
+            self.write_one(object, &held.record);
+            if !self.objects.written(object, &held) {
                 return;
             }
         }
@@ -302,6 +336,13 @@ impl Shared {
 
     fn write_one(&self, object: ObjectHash, record: &Record) {
         let name = Name::record(object);
+        if !record.is_worth_a_file() {
+            // One that is there is old, and says more than is known now.
+            if self.index.may_exist(name) {
+                self.drop_file(name);
+            }
+            return;
+        }
         match self.replace_record(name, record) {
             Ok(()) => self.worked(Side::Writes),
             Err(why) => {
@@ -317,12 +358,17 @@ impl Shared {
     /// `Err(None)`: it is too large to be stored.
     fn replace_record(&self, name: Name, record: &Record) -> Result<(), Option<Errno>> {
         let bytes = Record::encode(&record.key, &record.known).ok_or(None)?;
+        let route = self.index.route(&record.key);
+        let mut former = record.known.former.iter();
+        let is_graced = former.any(|(_, since)| matches!(self.former_order(route, *since), Order::Graced { .. }));
         let tmp = self.tmp_names.next();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[&bytes], 0)?;
             let enter = || {
-                self.index
-                    .record(name, wide(bytes.len()), self.index.route(&record.key));
+                self.index.record(name, wide(bytes.len()), route);
+                if is_graced {
+                    self.index.prove_record(name);
+                }
                 true
             };
             self.place(&tmp, name, || true, enter)

@@ -4,7 +4,7 @@
 
 use std::hash::RandomState;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use crate::object::{BlockIndex, BlockSize, ByteRange, Head, Revision};
 
 use super::format::{Footer, Geometry, Unreadable, narrow, wide};
-use super::index::WINDOW;
+use super::index::Window;
 use super::io::{File, Files};
 use super::name::{Name, RevisionHash};
 use super::sync::AtomicBool;
@@ -32,8 +32,7 @@ pub(super) struct OpenBlock {
     /// The checksums of the granules.
     pub(super) table: Box<[u64]>,
     revision: Revision,
-    /// When its use was counted last, in seconds.
-    counted: AtomicU32,
+    used: Window,
     /// Whether others may find it.
     shown: AtomicBool,
 }
@@ -69,7 +68,7 @@ impl OpenBlock {
             head: Arc::new(footer.head),
             table: footer.table,
             revision: revision.clone(),
-            counted: AtomicU32::new(0),
+            used: Window::default(),
             shown: AtomicBool::new(false),
         })
     }
@@ -91,15 +90,14 @@ impl OpenBlock {
         (held.first() - start, held.end() - start)
     }
 
-    /// Whether a use at that time is to be counted: not if one was within the window.
+    /// Whether a use at that time is to be counted.
     pub(super) fn counts(&self, now: Duration) -> bool {
-        let now = u32::try_from(now.as_secs()).unwrap_or(u32::MAX).max(1);
-        let counted = self.counted.load(Ordering::Relaxed);
-        let due = counted == 0 || u64::from(now.saturating_sub(counted)) >= WINDOW.as_secs();
-        if due {
-            self.counted.store(now, Ordering::Relaxed);
-        }
-        due
+        self.used.counts(now)
+    }
+
+    /// The record of its object; the hash is at hand.
+    pub(super) fn record(&self) -> Name {
+        Name::record(self.revision.key.hash())
     }
 }
 

@@ -1,9 +1,11 @@
-//! Keeps what is popular in a file of its own, so that a restart does not evict it first.
+//! Keeps what is known of files besides their names in a file of its own, so that a restart does not evict first what is
+//! popular or within its grace, and routes keep to their quotas.
 //!
 //! Owns: when it is written, and that it is read before the walk. Never: on the way of a request; whatever fails here
 //! costs some hits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 
@@ -13,7 +15,7 @@ use super::name::Name;
 use super::shared::Shared;
 use super::stats::Fault;
 
-/// After so many seconds uses are told again: what a killed process loses at most.
+/// After so many seconds it is told again, if something changed: what a killed process loses at most.
 const EVERY: u64 = 60;
 
 /// When it was written last.
@@ -21,8 +23,8 @@ const EVERY: u64 = 60;
 pub(super) struct Told {
     /// In seconds.
     at: AtomicU64,
-    /// How many uses had been counted then.
-    uses: AtomicU64,
+    /// How often something had changed by then.
+    changes: AtomicU64,
 }
 
 impl Shared {
@@ -30,7 +32,7 @@ impl Shared {
     pub(super) fn tell_popular(&self) {
         let now = (self.now)().as_secs();
         let due = now.saturating_sub(self.told.at.load(Ordering::Relaxed)) >= EVERY;
-        if due && self.told.uses.load(Ordering::Relaxed) != self.index.uses() {
+        if due && self.told.changes.load(Ordering::Relaxed) != self.index.changes() {
             self.told.at.store(now, Ordering::Relaxed);
             self.tell_popular_now();
         }
@@ -38,11 +40,11 @@ impl Shared {
 
     /// The same at the end.
     pub(super) fn tell_popular_now(&self) {
-        let uses = self.index.uses();
-        let Some(popularity) = self.index.popular(self.block_size.bytes()) else {
+        let changes = self.index.changes();
+        let Some(popularity) = self.index.popular(self.block_size.bytes(), self.since_1970()) else {
             return;
         };
-        self.told.uses.store(uses, Ordering::Relaxed);
+        self.told.changes.store(changes, Ordering::Relaxed);
         let tmp = self.next_tmp();
         let written = self.files.create(&tmp).and_then(|file| {
             self.write_all(&file, &[popularity.encode()], 0)?;
@@ -59,13 +61,23 @@ impl Shared {
     pub(super) fn recall_popular(&self) {
         match self.read_popular() {
             Ok(bytes) => match Popularity::decode(&bytes) {
-                Ok(popularity) if popularity.block_size == self.block_size.bytes() => self.index.remember(&popularity),
+                Ok(popularity) if popularity.block_size == self.block_size.bytes() => {
+                    self.index.remember(popularity, self.since_1970());
+                }
                 Ok(_) | Err(Unreadable::Foreign) => {}
                 Err(Unreadable::Damaged) => self.fault(Fault::Damaged),
             },
             Err(Errno::NOENT) => {}
             Err(errno) => self.fault(Fault::of(errno)),
         }
+    }
+
+    /// Grace goes on while nobody runs.
+    fn since_1970(&self) -> Duration {
+        self.clock
+            .now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default()
     }
 
     fn read_popular(&self) -> Io<Vec<u8>> {

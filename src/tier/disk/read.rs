@@ -131,7 +131,7 @@ impl Shared {
     fn count_use(&self, block: &OpenBlock) {
         let now = (self.now)();
         if block.counts(now) {
-            self.index.touch(block.name, now);
+            self.index.touch_block(block.name, block.record(), now);
         }
     }
 

@@ -227,6 +227,8 @@ pub struct Stats {
     pub bytes: u64,
     /// How many blocks and records there are.
     pub files: u64,
+    /// How many of them are blocks.
+    pub blocks: u64,
     /// What `bytes` may be at most.
     pub capacity: u64,
     /// Bytes of memory of the index.

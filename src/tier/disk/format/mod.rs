@@ -14,7 +14,7 @@ mod wire;
 
 pub(super) use block::{Footer, GRANULE, Geometry, footer_of, is_size_of_block, seal, sealed_len};
 pub(super) use object::Record;
-pub(super) use popular::{Popular, Popularity};
+pub(super) use popular::{Popular, Popularity, Standing, ToldRevision};
 pub(super) use summing::Summing;
 pub(super) use sums::Sums;
 pub(super) use wire::{narrow, wide};

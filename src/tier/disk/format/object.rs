@@ -55,6 +55,18 @@ impl Record {
         (out.len() <= narrow(Self::MAX)).then_some(out)
     }
 
+    /// Whether it says more than that nothing is known, which takes no file: objects without a strong tag are nothing but
+    /// asked about, and a scan of them would push out blocks.
+    pub(in crate::tier::disk) fn is_worth_a_file(&self) -> bool {
+        let Known {
+            current,
+            confirmed: _,
+            head,
+            former,
+        } = &self.known;
+        matches!(current, Current::Is(_)) || head.is_some() || !former.is_empty()
+    }
+
     pub(in crate::tier::disk) fn decode(file: &[u8]) -> Result<Self, Unreadable> {
         let mut from = trailer::open(file, VERSION, MAGIC)?;
         Self::take(&mut from).ok_or(Unreadable::Foreign)

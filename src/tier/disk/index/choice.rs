@@ -1,7 +1,7 @@
 //! Who is evicted next.
 //!
-//! Owns: the order of `semantics.md` (Grace): former revisions past their grace, what was found at start and nobody asked
-//! for, what routes hold beyond their quota, the rest, and revisions within their grace last.
+//! Owns: the order of `semantics.md` (Grace): former revisions past their grace, what was found at start, is not known from
+//! before and nobody asked for, what routes hold beyond their quota, the rest, and revisions within their grace last.
 //!
 //! Among the rest, S3-FIFO (Yang et al., SOSP 2023) keeps a scan from driving out what is used: newcomers have a tenth
 //! of the space to prove themselves in; who was used again, or comes back soon after its eviction, stays for longer.

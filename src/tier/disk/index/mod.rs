@@ -21,6 +21,7 @@ mod tests;
 #[cfg(test)]
 mod traces;
 mod whole;
+mod window;
 
 use std::collections::{HashSet, VecDeque};
 use std::fmt;
@@ -31,23 +32,21 @@ use std::time::Duration;
 use crate::tier::store::{Claim, GaveUp};
 
 use super::Monotonic;
-use super::format::narrow;
+use super::format::{narrow, wide};
 use super::name::{Name, RevisionHash};
 use super::stats::Counters;
 use super::sync::{AtomicBool, AtomicU64, Condvar, Mutex};
 pub(super) use doomed::Doomed;
 use popular::Remembered;
-use ranks::{Limits, Ranks};
+use ranks::{Limits, MOST_USES, Ranks};
 pub(super) use reservation::Reservation;
 pub(super) use routes::RouteId;
 pub use routes::RouteTerms;
 use routes::Routes;
+pub(super) use window::{WINDOW, Window};
 
 /// What files are counted in: file systems allot whole pages. With 32 bits it reaches 16 TiB.
 pub(super) const PAGE: u64 = 4 << 10;
-/// Uses of one file within this time count once. A download reads a block in many pieces, and every one of them would
-/// count as proof that the block is popular.
-pub(super) const WINDOW: Duration = Duration::from_secs(10);
 /// At most so many files wait to be unlinked. Beyond that the device is too slow to make space, and nothing is begun.
 const MOST_DOOMED: usize = 4096;
 /// At most so many files that cannot be unlinked: they take space beyond the capacity. Then nothing is begun.
@@ -89,8 +88,8 @@ pub(super) struct Index {
     complete: AtomicBool,
     /// How often something was forgotten: who opened a file before may have opened a forgotten one.
     epoch: AtomicU64,
-    /// How many were counted.
-    uses: AtomicU64,
+    /// How often something changed that an end would tell.
+    changes: AtomicU64,
     counters: Arc<Counters>,
     routes: Routes,
     now: Monotonic,
@@ -119,7 +118,7 @@ struct State {
     forgotten: HashSet<RevisionHash>,
     /// Revisions whose files were all found before the walk was complete.
     sought: HashSet<RevisionHash>,
-    /// Popular in an earlier run, until all that is left of it is found.
+    /// What an earlier run told, until all that is left of it is found.
     remembered: Remembered,
     closed: bool,
 }
@@ -150,7 +149,7 @@ impl Index {
             capacity: pages * PAGE,
             complete: AtomicBool::new(false),
             epoch: AtomicU64::new(0),
-            uses: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             counters,
             routes,
             now,
@@ -191,8 +190,18 @@ impl Index {
 
     /// Counts a use, once in [`WINDOW`].
     pub(super) fn touch(&self, name: Name, now: Duration) {
-        self.uses.fetch_add(1, Ordering::Relaxed);
+        self.changed();
         self.state.lock().ranks.touch(name, seconds(now));
+    }
+
+    /// The same of a block, and if it counts, of its object's record: without that, nobody who does not name the
+    /// revision finds the block again.
+    pub(super) fn touch_block(&self, block: Name, record: Name, now: Duration) {
+        self.changed();
+        let mut state = self.state.lock();
+        if state.ranks.touch(block, seconds(now)) {
+            state.ranks.touch(record, seconds(now));
+        }
     }
 
     /// A file was found by its name, with its size. Returns whether it is to stay where it is.
@@ -204,27 +213,49 @@ impl Index {
         if matches!(name.as_block(), Some((revision, _)) if state.forgotten.contains(&revision)) {
             return false;
         }
-        state
-            .ranks
-            .insert(name, Slot::of(size), Order::Unproven, RouteId::UNKNOWN);
-        let remembered = state.remembered.get(name);
+        let recalled = state.remembered.get(name);
+        let (order, route) = recalled.map_or((Order::Unproven, RouteId::UNKNOWN), |of| (of.order, of.route));
+        state.ranks.insert(name, Slot::of(size), order, route);
+        if let Some(uses) = recalled.map(|of| of.uses).filter(|uses| *uses > 0) {
+            state.ranks.prove(name, uses);
+        }
         let victims = state.ranks.trim();
         self.doom(state, victims);
-        if let Some((route, uses)) = remembered {
-            if let Some((revision, _)) = name.as_block() {
-                self.proven(revision, route);
-            }
-            self.state.lock().ranks.prove(name, uses);
+        if recalled.is_some() {
+            // Some of the revision may have been found before anything was remembered, or while nothing spoke for it.
+            let (revision, _) = name.parts();
+            self.rank_if(revision, order, route, |order| order == Order::Unproven);
         }
         true
     }
 
-    /// A record was written or read.
+    /// A record was written.
     pub(super) fn record(&self, name: Name, size: u64, route: RouteId) {
+        self.changed();
+        let slot = Slot {
+            // Whoever had it written goes on to ask for it, which says nothing of the next one.
+            counted: seconds((self.now)()).max(1),
+            ..Slot::of(size)
+        };
         let mut state = self.state.lock();
-        state.ranks.insert(name, Slot::of(size), Order::Wanted, route);
+        state.ranks.record(name, slot, route);
         let victims = state.ranks.trim();
         self.doom(state, victims);
+    }
+
+    /// A record tells when the grace of a revision ends. The blocks of that go last, and it is not to go long before them.
+    pub(super) fn prove_record(&self, name: Name) {
+        self.state.lock().ranks.prove(name, MOST_USES);
+    }
+
+    /// A record was read: the first use of one that was found at start proves it.
+    pub(super) fn read_record(&self, name: Name, route: RouteId) {
+        let mut state = self.state.lock();
+        let (object, _) = name.parts();
+        let changed = state.ranks.revisions.set_order(object, Order::Wanted, route, |_| true);
+        if changed.is_some() {
+            state.ranks.rank_again(name);
+        }
     }
 
     /// A file turned out to be gone or damaged.
@@ -255,7 +286,9 @@ impl Index {
             return Err(GaveUp::NoSpace);
         }
         let victims = state.ranks.reserve(pages, claim, route).ok_or(GaveUp::NoSpace)?;
-        let holding = state.ranks.revisions.obtain(revision, order, route);
+        // Of what is not found yet, a pin says less than what was known of it before.
+        let (order, of) = state.remembered.of(revision).unwrap_or((order, route));
+        let holding = state.ranks.revisions.obtain(revision, order, of);
         state.ranks.revisions.add_fill(holding);
         let epoch = self.epoch();
         self.doom(state, victims);
@@ -265,8 +298,12 @@ impl Index {
     /// Bytes and files here, and the capacity.
     pub(super) fn usage(&self) -> (u64, u64, u64) {
         let state = self.state.lock();
-        let files = u64::try_from(state.ranks.files()).unwrap_or(u64::MAX);
-        (state.ranks.pages() * PAGE, files, self.capacity)
+        (state.ranks.pages() * PAGE, wide(state.ranks.files()), self.capacity)
+    }
+
+    /// How many of the files are records.
+    pub(super) fn records(&self) -> u64 {
+        self.state.lock().ranks.records
     }
 
     /// Bytes of memory that the index takes.

@@ -7,7 +7,8 @@ use super::ghosts::Ghosts;
 use super::queues::{Load, Queues, Rank};
 use super::revisions::Revisions;
 use super::routes::RouteId;
-use super::{Name, Order, Slot, WINDOW, seconds};
+use super::window::is_due;
+use super::{Name, Order, Slot};
 use crate::tier::disk::stats::Evicted;
 use crate::tier::store::Claim;
 
@@ -34,6 +35,8 @@ pub(super) struct Ranks {
     limits: Limits,
     /// Of all files.
     pages: u64,
+    /// How many of the files are records.
+    pub(super) records: u64,
     /// For fills.
     pub(super) reserved: Load,
     /// The latest second that was heard of.
@@ -50,6 +53,7 @@ impl Ranks {
             ghosts: Ghosts::new(guess),
             limits,
             pages: 0,
+            records: 0,
             reserved: Load::default(),
             now: 0,
         }
@@ -100,7 +104,26 @@ impl Ranks {
             uses: 0,
         });
         self.pages += u64::from(slot.pages);
+        self.records += u64::from(Name::is_of_record(number));
         let rank = if came_back { Rank::Proven } else { rank(order, 0) };
+        self.queues.push(&mut self.entries, id, rank);
+    }
+
+    /// A record was written, perhaps in the place of another, whose uses it inherits: it is written anew whenever the
+    /// authority confirms what it says.
+    pub(super) fn record(&mut self, name: Name, slot: Slot, route: RouteId) {
+        let before = self.find(name).and_then(|id| self.take(id));
+        self.insert(name, slot, Order::Wanted, route);
+        let id = self.find(name);
+        let (Some(before), Some(id)) = (before, id) else { return };
+        self.queues.unlink(&mut self.entries, id);
+        if let Some(entry) = self.entries.get_mut(id) {
+            (entry.slot.counted, entry.uses) = (before.slot.counted, before.uses);
+        }
+        let rank = match before.rank {
+            Rank::Proven => Rank::Proven,
+            _ => rank(Order::Wanted, before.uses),
+        };
         self.queues.push(&mut self.entries, id, rank);
     }
 
@@ -122,21 +145,19 @@ impl Ranks {
         self.queues.push(&mut self.entries, id, rank);
     }
 
-    /// Counts a use, unless one was counted less than [`WINDOW`] ago: the many reads of one download would look like
-    /// many uses.
-    pub(super) fn touch(&mut self, name: Name, now: u32) {
+    /// Counts a use, unless one was counted within the window. Whether it did.
+    pub(super) fn touch(&mut self, name: Name, now: u32) -> bool {
         self.now = self.now.max(now);
-        let Some(entry) = self.find(name).and_then(|id| self.entries.get_mut(id)) else {
-            return;
+        let entry = self.find(name).and_then(|id| self.entries.get_mut(id));
+        let Some(entry) = entry.filter(|entry| is_due(entry.slot.counted, now)) else {
+            return false;
         };
-        let counted = entry.slot.counted;
-        if counted == 0 || now.saturating_sub(counted) >= seconds(WINDOW) {
-            entry.slot.counted = now.max(1);
-            entry.uses = (entry.uses + 1).min(MOST_USES);
-            if let Some(holding) = self.revisions.holding_mut(entry.holding) {
-                holding.used = now.max(1);
-            }
+        entry.slot.counted = now.max(1);
+        entry.uses = (entry.uses + 1).min(MOST_USES);
+        if let Some(holding) = self.revisions.holding_mut(entry.holding) {
+            holding.used = now.max(1);
         }
+        true
     }
 
     /// Reserves pages, evicting what the claim may evict. `None`, and nothing evicted, if that is not enough.
@@ -214,6 +235,7 @@ impl Ranks {
         self.queues.unlink(&mut self.entries, id);
         let entry = self.entries.remove(id)?;
         self.pages -= u64::from(entry.slot.pages);
+        self.records -= u64::from(Name::is_of_record(entry.number));
         self.revisions.remove_block(entry.holding);
         Some(entry)
     }

@@ -43,6 +43,7 @@ impl Reservation {
     /// The block is in its place and takes the space. `false` if the revision was forgotten meanwhile.
     pub(in crate::tier::disk) fn publish(mut self, now: Duration) -> bool {
         let index = Arc::clone(&self.index);
+        index.changed();
         let mut state = index.state.lock();
         if state.ranks.revisions.is_forgotten(self.revision, self.epoch) {
             return false;

@@ -10,7 +10,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 
 use super::routes::RouteId;
-use super::slab::Slab;
+use super::slab::{Place, Slab};
 use super::{Order, RevisionHash};
 
 /// The revisions that have a block or a fill, 48 bytes each.
@@ -53,6 +53,16 @@ impl Revisions {
     /// By its number.
     pub(super) fn holding(&self, id: u32) -> Option<&Holding> {
         self.holdings.get(id)
+    }
+
+    /// What has that number; for a look at all of them.
+    pub(super) fn slot(&self, id: u32) -> Place<Holding> {
+        match self.holdings.get(id) {
+            None => Place::Beyond,
+            // The slab does not know which of its numbers are free.
+            Some(holding) if self.find(holding.hash) == Some(id) => Place::Held(*holding),
+            Some(_) => Place::Free,
+        }
     }
 
     pub(super) fn holding_mut(&mut self, id: u32) -> Option<&mut Holding> {

@@ -35,6 +35,7 @@ enum Op {
     Found(u64, u64, u64),
     Gone(u64, u64),
     Record(u64, u64),
+    ReadRecord(u64),
     Rank(u64, u8),
     Proven(u64),
     Touch(u64, u64),
@@ -52,6 +53,7 @@ fn op() -> impl Strategy<Value = Op> {
         2 => (rev.clone(), number.clone(), size.clone()).prop_map(|(r, n, s)| Op::Found(r, n, s)),
         1 => (rev.clone(), number.clone()).prop_map(|(r, n)| Op::Gone(r, n)),
         1 => (rev.clone(), size).prop_map(|(r, s)| Op::Record(r, s)),
+        1 => rev.clone().prop_map(Op::ReadRecord),
         2 => (rev.clone(), 0..4u8).prop_map(|(r, o)| Op::Rank(r, o)),
         1 => rev.clone().prop_map(Op::Proven),
         2 => (rev.clone(), number).prop_map(|(r, n)| Op::Touch(r, n)),
@@ -77,6 +79,10 @@ pub(super) fn block(n: u64, number: u64) -> Name {
     Name::block(hash(n), BlockIndex::new(number)).unwrap()
 }
 
+fn record(n: u64) -> Name {
+    Name::record(revision(n).key.hash())
+}
+
 fn route(n: u64) -> RouteId {
     RouteId::nth(u16::try_from(n % 3).unwrap())
 }
@@ -97,7 +103,7 @@ impl Ranks {
         let sum = |of: fn(&Load) -> u64| loads.iter().map(of).sum::<u64>();
         assert_eq!(sum(|load| load.files), u64::try_from(self.files()).unwrap());
         assert_eq!(sum(|load| load.pages) + self.reserved.pages, self.pages());
-        let mut held = 0;
+        let (mut held, mut records) = (0, 0);
         for id in 0.. {
             match self.entries.slot(id) {
                 Place::Beyond => break,
@@ -108,10 +114,12 @@ impl Ranks {
                     assert_eq!(dear, of.order == Order::Wanted, "{entry:?} {of:?}");
                     assert_eq!(entry.route, of.route);
                     held += 1;
+                    records += u64::from(self.name(id).unwrap().as_block().is_none());
                 }
             }
         }
         assert_eq!(held, self.files());
+        assert_eq!(records, self.records);
     }
 }
 
@@ -166,10 +174,10 @@ impl Model {
                 self.files.remove(&block(r, n));
             }
             Op::Record(r, size) => {
-                let name = Name::record(revision(r).key.hash());
-                self.index.record(name, size, route(r));
-                self.files.insert(name, size.div_ceil(PAGE));
+                self.index.record(record(r), size, route(r));
+                self.files.insert(record(r), size.div_ceil(PAGE));
             }
+            Op::ReadRecord(r) => self.index.read_record(record(r), route(r)),
             Op::Rank(r, o) => {
                 let until = u32::try_from(now.as_secs()).unwrap() + 20;
                 let graced = Order::Graced { until };
@@ -177,7 +185,7 @@ impl Model {
                 self.index.rank(hash(r), orders[usize::from(o)], route(r));
             }
             Op::Proven(r) => self.index.proven(hash(r), route(r)),
-            Op::Touch(r, n) => self.index.touch(block(r, n), now),
+            Op::Touch(r, n) => self.index.touch_block(block(r, n), record(r), now),
             Op::Forget(r) => {
                 self.index.forget(hash(r));
                 assert!((0..6).all(|n| !self.index.contains(block(r, n))));
@@ -256,6 +264,27 @@ fn what_a_download_is_about_to_read_stays() {
     (0..4).for_each(|n| store(&index, block(2, n), RouteId::UNKNOWN, 60));
     assert!((0..4).all(|n| index.contains(block(0, n))));
     assert!((0..4).all(|n| !index.contains(block(1, n))));
+}
+
+/// A record that is written anew is the same to whoever used it: discoveries of a hot object write it every time.
+#[test]
+fn a_record_that_is_written_anew_keeps_its_uses() {
+    let seconds = Arc::new(AtomicU64::new(1));
+    let clock = Arc::clone(&seconds);
+    let now = Arc::new(move || Duration::from_secs(clock.load(Ordering::Relaxed)));
+    let index = index_at(CAPACITY, 8, &[], now);
+    index.record(record(0), 100, RouteId::UNKNOWN);
+    for second in [20, 40, 60] {
+        seconds.store(second, Ordering::Relaxed);
+        index.touch(record(0), Duration::from_secs(second));
+        index.record(record(0), PAGE + second, RouteId::UNKNOWN);
+    }
+    (1..20).for_each(|n| index.record(record(n), 100, RouteId::UNKNOWN));
+    assert!(index.contains(record(0)));
+    // Who writes one and asks for it at once has not used it.
+    index.touch(record(19), Duration::from_secs(61));
+    (20..40).for_each(|n| index.record(record(n), 100, RouteId::UNKNOWN));
+    assert_eq!((index.contains(record(0)), index.contains(record(19))), (true, false));
 }
 
 #[test]

@@ -15,11 +15,24 @@ use super::{BATCH, Index, Name, Order, RevisionHash, seconds};
 impl Index {
     /// Ranks all blocks of a revision, those to come included.
     pub(in crate::tier::disk) fn rank(&self, revision: RevisionHash, order: Order, route: RouteId) {
+        if !self.is_complete() {
+            // Its blocks may not be found yet.
+            self.state.lock().remembered.set(revision, order, route);
+        }
         self.rank_if(revision, order, route, |_| true);
     }
 
-    fn rank_if(&self, revision: RevisionHash, order: Order, route: RouteId, now: impl FnOnce(Order) -> bool) {
+    pub(super) fn rank_if(
+        &self,
+        revision: RevisionHash,
+        order: Order,
+        route: RouteId,
+        now: impl FnOnce(Order) -> bool,
+    ) {
         let changed = self.state.lock().ranks.revisions.set_order(revision, order, route, now);
+        if changed.is_some() {
+            self.changed();
+        }
         for batch in batches(changed.map(|holding| holding.highest)) {
             let mut state = self.state.lock();
             batch

@@ -264,6 +264,7 @@ async fn a_record_that_cannot_be_written_is_unknown_after_a_restart() {
     let (mut bench, files) = faulty();
     let a = revision("/a", "1");
     let known = |seconds| Known {
+        current: Current::Is(a.tag.clone()),
         confirmed: SystemTime::UNIX_EPOCH + Duration::from_secs(seconds),
         ..Known::UNKNOWN
     };

@@ -1,11 +1,12 @@
 //! One file per version on disk, kept for ever: today's code reads them, or says that they are a miss.
 
-use super::format::{Popular, Popularity, Unreadable};
+use super::format::{Popular, Popularity, Standing, ToldRevision, Unreadable};
 use super::*;
 
 const BLOCK_1: &[u8] = include_bytes!("../golden/block-1.bin");
 const OBJECT_1: &[u8] = include_bytes!("../golden/object-1.bin");
 const POPULAR_1: &[u8] = include_bytes!("../golden/popular-1.bin");
+const POPULAR_2: &[u8] = include_bytes!("../golden/popular-2.bin");
 
 /// What the golden files are of.
 fn golden() -> (Revision, u64, Known) {
@@ -101,33 +102,47 @@ async fn this_version_is_what_is_written() {
 
 fn golden_popularity() -> Popularity {
     let (a, _, _) = golden();
-    let hash = RevisionHash::of(&a, BlockSize::new(BLOCK).unwrap());
-    let popular = |n, route, uses| Popular {
-        name: Name::block(hash, BlockIndex::new(n)).unwrap(),
-        route,
-        uses,
-    };
+    let block_size = BlockSize::new(BLOCK).unwrap();
+    let revision = |hash, route, standing| ToldRevision { hash, route, standing };
+    let (record, _) = Name::record(a.key.hash()).parts();
+    let former = RevisionHash::from_bytes([0xab; 16]);
+    let graced = RevisionHash::from_bytes([0xee; 16]);
+    let until = 1_700_000_900;
     Popularity {
         block_size: BLOCK,
         routes: vec!["r".into(), "another".into()],
-        files: vec![popular(0, 0, 1), popular(77, 2, 3)],
+        revisions: vec![
+            revision(record, 1, Standing::Wanted),
+            revision(former, 0, Standing::Former),
+            revision(RevisionHash::of(&a, block_size), 2, Standing::Wanted),
+            revision(graced, 1, Standing::Graced { until }),
+        ],
+        files: [(0, u32::MAX, 2), (2, 0, 1), (2, 77, 3)]
+            .map(|(revision, number, uses)| Popular { revision, number, uses })
+            .to_vec(),
     }
 }
 
 #[test]
-fn what_was_popular_is_read_and_written_as_in_version_1() {
+fn what_was_popular_is_read_and_written_as_in_version_2() {
     assert!(
-        golden_popularity().encode() == POPULAR_1,
+        golden_popularity().encode() == POPULAR_2,
         "the format changed without its version"
     );
-    assert_eq!(Popularity::decode(POPULAR_1), Ok(golden_popularity()));
+    assert_eq!(Popularity::decode(POPULAR_2), Ok(golden_popularity()));
     let change = |at: usize| {
-        let mut bytes = POPULAR_1.to_vec();
-        bytes[at] ^= 2;
+        let mut bytes = POPULAR_2.to_vec();
+        bytes[at] ^= 1;
         Popularity::decode(&bytes)
     };
-    let version = POPULAR_1.len() - 12;
+    let version = POPULAR_2.len() - 12;
     assert_eq!(change(version), Err(Unreadable::Foreign));
     assert!((0..version).all(|at| change(at) == Err(Unreadable::Damaged)));
-    assert!((0..POPULAR_1.len()).all(|end| Popularity::decode(&POPULAR_1[..end]).is_err()));
+    assert!((0..POPULAR_2.len()).all(|end| Popularity::decode(&POPULAR_2[..end]).is_err()));
+}
+
+/// It said nothing of revisions.
+#[test]
+fn what_was_popular_in_version_1_is_a_miss() {
+    assert_eq!(Popularity::decode(POPULAR_1), Err(Unreadable::Foreign));
 }

@@ -15,6 +15,8 @@ mod integrity;
 mod nth;
 mod planted;
 mod popular;
+mod recalled;
+mod records;
 mod recovery;
 #[cfg(feature = "shuttle")]
 mod schedules;
@@ -167,7 +169,6 @@ fn counted<L: Label>(counts: &[(L, u64)], label: L) -> u64 {
     counts.iter().find(|(l, _)| *l == label).unwrap().1
 }
 
-/// Waits for something that a thread brings about.
 /// A disk with one whole revision.
 pub(super) async fn stored(a: &Revision, size: u64) -> Bench {
     let bench = Bench::new(64 << 20);
@@ -177,6 +178,7 @@ pub(super) async fn stored(a: &Revision, size: u64) -> Bench {
     bench
 }
 
+/// Waits for something that a thread brings about.
 pub(super) async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::task::yield_now().await;
