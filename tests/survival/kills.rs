@@ -37,10 +37,14 @@ impl Tide {
 
 /// Reads until the end, which is the process' own.
 async fn read(address: SocketAddr, object: u32, tide: Arc<Tide>) {
-    let mut wire = Wire::connect(address).await.unwrap();
-    wire.send(head(address, &format!("GET /{object}; Connection: close")))
-        .await
-        .unwrap();
+    // The end may come before any of this has.
+    let Ok(mut wire) = Wire::connect(address).await else {
+        return;
+    };
+    let request = head(address, &format!("GET /{object}; Connection: close"));
+    if wire.send(request).await.is_err() {
+        return;
+    }
     loop {
         let (bytes, _) = wire.up_to(16 << 10).await;
         if bytes.is_empty() {

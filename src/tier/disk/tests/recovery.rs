@@ -5,12 +5,20 @@ use rustix::io::Errno;
 use super::faulty::{Call, Faulty, Verdict, faulty};
 use super::*;
 
+/// What is known of an object, worth a record.
+fn one() -> Known {
+    Known {
+        current: Current::Is(tag("1")),
+        ..Known::UNKNOWN
+    }
+}
+
 /// Reads are given up, and what the directory holds was not found: the walk failed everywhere. By now the device is well.
 async fn was_sick_from_the_start() -> Bench {
     let mut bench = Bench::new(64 << 20);
     let a = revision("/a", "1");
     bench.store(&a, BLOCK, 0, Claim::Current).await.unwrap();
-    bench.disk().learn(&a.key, Known::UNKNOWN);
+    bench.disk().learn(&a.key, one());
     let mut lists = 0;
     let files = bench.reopen_faulty(move |call| {
         lists += u32::from(call == Call::List);
@@ -67,7 +75,7 @@ async fn cannot_write() -> (Bench, Faulty) {
 async fn a_record_that_was_written_says_that_writing_works() {
     let (bench, files) = cannot_write().await;
     files.set(|_| Verdict::Go);
-    bench.disk().learn(&key("/a"), Known::UNKNOWN);
+    bench.disk().learn(&key("/a"), one());
     until(|| bench.disk().shared.objects.are_written()).await;
     assert_eq!(bench.disk().usable(), Usable::Ok);
 }
@@ -95,7 +103,7 @@ async fn a_full_volume_is_full_until_a_block_is_stored() {
     bench.seconds.fetch_add(9, Ordering::Relaxed);
     assert_eq!(bench.disk().usable(), Usable::Degraded(Degraded::Full));
     // A record is small, and fits where no block does.
-    bench.disk().learn(&a.key, Known::UNKNOWN);
+    bench.disk().learn(&a.key, one());
     until(|| bench.disk().shared.objects.are_written()).await;
     assert_eq!(bench.disk().usable(), Usable::Degraded(Degraded::Full));
     assert_eq!(bench.store(&a, BLOCK, 0, Claim::Current).await, Ok(()));
