@@ -102,7 +102,7 @@ impl App {
         let tasks = TaskTracker::new();
         let me = me(config.instance.as_str(), &surroundings.clock);
         let disks = disks::open(&config, &surroundings, &metrics)?;
-        let tiers = tiers::make(&config, &surroundings, &me).await?;
+        let tiers = tiers::make(&config, &surroundings, &metrics, &me).await?;
         let maker = Maker {
             config: &config,
             surroundings,

@@ -26,6 +26,9 @@ pub struct Metrics {
     sent: SentBytes,
     tier_requests: IntCounterVec,
     tier_seconds: HistogramVec,
+    hedges: IntCounterVec,
+    retries: IntCounterVec,
+    not_waited: IntCounterVec,
     discoveries: IntCounterVec,
     splices: IntCounterVec,
     contradictions: IntCounterVec,
@@ -80,6 +83,9 @@ pub struct TierMetrics {
     name: Arc<str>,
     requests: IntCounterVec,
     seconds: Histogram,
+    hedges: IntCounterVec,
+    retries: IntCounterVec,
+    not_waited: IntCounter,
 }
 
 #[derive(Clone)]
@@ -127,6 +133,21 @@ impl Metrics {
                 "From a question to a tier to the head of its answer.",
                 &["tier"],
                 &FIRST_BYTE,
+            )?,
+            hedges: make.counters(
+                "hedges_total",
+                "Reads that were asked for twice since the first answer took long.",
+                &["tier", "outcome"],
+            )?,
+            retries: make.counters(
+                "retries_total",
+                "Reads that were asked for again after an error.",
+                &["tier", "outcome"],
+            )?,
+            not_waited: make.counters(
+                "not_waited_total",
+                "Questions that were not put to a silent tier.",
+                &["tier"],
             )?,
             discoveries: make.counters(
                 "discoveries_total",
@@ -185,6 +206,9 @@ impl Metrics {
             name: name.into(),
             requests: self.tier_requests.clone(),
             seconds: self.tier_seconds.with_label_values(&[name]),
+            hedges: self.hedges.clone(),
+            retries: self.retries.clone(),
+            not_waited: self.not_waited.with_label_values(&[name]),
         }
     }
 
@@ -267,6 +291,23 @@ impl RouteMetrics {
 }
 
 impl TierMetrics {
+    /// A question was put a second time before it was answered. Whether that was of use.
+    pub fn hedged(&self, won: bool) {
+        let outcome = if won { "won" } else { "lost" };
+        self.hedges.with_label_values(&[&*self.name, outcome]).inc();
+    }
+
+    /// A question was put again after it had failed. Whether that was of use.
+    pub fn retried(&self, answered: bool) {
+        let outcome = if answered { "answered" } else { "failed" };
+        self.retries.with_label_values(&[&*self.name, outcome]).inc();
+    }
+
+    /// A question was not put, since the tier is silent.
+    pub fn not_waited(&self) {
+        self.not_waited.inc();
+    }
+
     /// A question was answered, or failed.
     pub fn asked(&self, outcome: &'static str, elapsed: Duration) {
         self.requests.with_label_values(&[&*self.name, outcome]).inc();

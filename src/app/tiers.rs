@@ -7,10 +7,12 @@ use http::HeaderValue;
 
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
+use crate::metrics::Metrics;
 use crate::net::{ClientConfig, Guard};
 use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
+use crate::tier::steady::Steady;
 use crate::tier::upstream::Upstream;
 
 /// Upstreams by name.
@@ -24,7 +26,12 @@ pub(super) struct Made {
 }
 
 /// Makes all of them; nothing is connected yet.
-pub(super) async fn make(config: &Config, surroundings: &Surroundings, me: &HeaderValue) -> Result<Tiers, StartError> {
+pub(super) async fn make(
+    config: &Config,
+    surroundings: &Surroundings,
+    metrics: &Metrics,
+    me: &HeaderValue,
+) -> Result<Tiers, StartError> {
     let mut tiers = Tiers::new();
     for tier in config.upstreams() {
         let client = client_config(tier.common()).await?;
@@ -32,6 +39,10 @@ pub(super) async fn make(config: &Config, surroundings: &Surroundings, me: &Head
         let upstream: Arc<dyn Upstream> = match &**tier {
             Tier::Http(http) => Arc::new(http_tier(http, client, surroundings, me)?),
             Tier::S3(s3) => Arc::new(s3_tier(s3, client, surroundings, me).await?),
+        };
+        let upstream: Arc<dyn Upstream> = match tier.common().steady {
+            true => Arc::new(Steady::new(upstream, metrics.tier(tier.name().as_str()))),
+            false => upstream,
         };
         tiers.insert(tier.name().clone(), Made { upstream, roots });
     }

@@ -176,6 +176,11 @@ pub(super) struct Http {
     pub(super) ca_file: Option<FilePath>,
     /// How long it may keep us waiting.
     pub(super) timeouts: Option<Section<TierTimeouts>>,
+    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), one that failed again (10 % at
+    /// most), and a tier that lets everybody wait is tried by one at a time. Never with `url: request`, which is many
+    /// servers.
+    #[schemars(extend("default" = true))]
+    pub(super) steady: Option<Flag>,
     /// How much of it is in use at once.
     pub(super) limits: Option<Section<TierLimits>>,
 }
@@ -205,6 +210,10 @@ pub(super) struct S3 {
     pub(super) ca_file: Option<FilePath>,
     /// How long it may keep us waiting.
     pub(super) timeouts: Option<Section<TierTimeouts>>,
+    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), one that failed again (10 % at
+    /// most), and a tier that lets everybody wait is tried by one at a time.
+    #[schemars(extend("default" = true))]
+    pub(super) steady: Option<Flag>,
     /// How much of it is in use at once.
     pub(super) limits: Option<Section<TierLimits>>,
 }

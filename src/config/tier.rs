@@ -46,6 +46,8 @@ pub struct Common {
     pub ca_file: Option<PathBuf>,
     pub timeouts: TierTimeouts,
     pub limits: TierLimits,
+    /// Whether it is asked with care: twice what is slow, again what broke, and by one at a time while it is silent.
+    pub steady: bool,
 }
 
 /// An HTTP server.

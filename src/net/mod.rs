@@ -1,14 +1,17 @@
 //! How upstreams are reached.
 //!
-//! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, and what
-//! a failure is called.
+//! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, what a
+//! failure is called, and, without a clock, how much is done against trouble: budget, breaker, quantile.
 //! Never: decides what is asked, of whom, or whether to ask again.
 
+mod breaker;
+mod budget;
 mod cause;
 mod client;
 mod connect;
 mod dialled;
 mod guard;
+mod latency;
 #[cfg(test)]
 pub(crate) mod listener;
 mod reach;
@@ -16,8 +19,11 @@ mod resolve;
 mod roots;
 mod transfer;
 
+pub use breaker::{Breaker, Pass};
+pub use budget::Budget;
 pub use client::{Client, ClientConfig};
 pub use guard::Guard;
+pub use latency::Latency;
 pub use reach::Reach;
 pub use resolve::Resolver;
 pub use roots::TlsFault;

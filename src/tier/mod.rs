@@ -11,6 +11,7 @@ mod hearing;
 pub mod http;
 pub mod memory;
 pub mod s3;
+pub mod steady;
 pub mod store;
 pub mod upstream;
 pub mod void;

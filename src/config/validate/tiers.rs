@@ -99,6 +99,7 @@ fn s3_tier(name: TierName, s3: file::S3, path: &YamlPath, notes: &mut Notes) -> 
         ca_file: s3.ca_file.map(|path| path.0),
         timeouts: timeouts(&section(s3.timeouts), &path.key("timeouts"), notes),
         limits: limits(&section(s3.limits), &path.key("limits"), notes),
+        steady: s3.steady.is_none_or(|Flag(yes)| yes),
     };
     let path_style = s3.path_style.is_some_and(|Flag(yes)| yes);
     let by_address = s3.endpoint.as_ref().and_then(BaseUrl::address).is_some();
@@ -123,6 +124,7 @@ fn http_tier(name: TierName, http: file::Http, path: &YamlPath, notes: &mut Note
         ca_file: http.ca_file.map(|path| path.0),
         timeouts: timeouts(&section(http.timeouts), &path.key("timeouts"), notes),
         limits: limits(&section(http.limits), &path.key("limits"), notes),
+        steady: http.steady.is_none_or(|Flag(yes)| yes) && !matches!(http.url, Some(HttpTarget::Request)),
     };
     let at = path.key("allow");
     let given = http.allow.is_some();

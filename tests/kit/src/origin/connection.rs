@@ -56,6 +56,7 @@ async fn answer(shared: &Shared, wire: &mut Wire, request: &Recorded) -> io::Res
     for act in &acts {
         match act {
             Act::Hold(gate) => hold(wire, gate).await?,
+            Act::Late(time) => tokio::time::sleep(*time).await,
             Act::Interim(status, fields) => {
                 let fields: String = fields
                     .iter()

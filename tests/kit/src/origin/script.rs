@@ -124,6 +124,8 @@ impl When {
 pub enum Act {
     /// Waits before it looks at anything: what it sees is what is current when the gate opens.
     Hold(Gate),
+    /// Waits so long before it looks at anything. For measuring; tests have gates.
+    Late(std::time::Duration),
     /// Sends an interim answer first (1xx), with these fields.
     Interim(u16, Vec<(String, String)>),
     /// Sends these bytes and closes.

@@ -1,0 +1,204 @@
+//! An upstream under trouble: what is slow now and then is asked twice, what broke is asked again, and one that is silent is
+//! not waited for by everybody.
+//!
+//! Owns: when that is done, and its budgets. Only pinned reads of a span are asked twice or again: their answers are the same
+//! whenever they come. Never: changes a question or an answer.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, Either, select};
+use http::{StatusCode, header};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::upstream::{Answer, Upstream};
+use crate::metrics::TierMetrics;
+use crate::net::{Breaker, Budget, Latency};
+use crate::object::{Cause, Condition, Failure, Heard, Method, Question, RangeSpec, Target};
+
+/// A read is asked a second time when it takes longer than so many in a thousand.
+const SLOW: u32 = 950;
+/// It is never asked a second time before that: below, it is the machine that is busy.
+const SOONEST: Duration = Duration::from_millis(20);
+/// Second questions, in a thousand, and how many may be saved up.
+const HEDGES: (u64, u64) = (50, 10);
+/// Questions that are asked again after a failure, in a thousand, and how many may be saved up.
+const RETRIES: (u64, u64) = (100, 10);
+/// How long the second try waits at least, and how much longer at most: those that failed at once do not come back at once.
+const PAUSE: Duration = Duration::from_millis(50);
+const JITTER: u64 = 100;
+
+/// An upstream, asked with care.
+pub struct Steady {
+    inner: Arc<dyn Upstream>,
+    metrics: TierMetrics,
+    breaker: Breaker,
+    latency: Latency,
+    hedges: Budget,
+    retries: Budget,
+    chance: RandomState,
+}
+
+impl Steady {
+    /// Asks that upstream with care.
+    pub fn new(inner: Arc<dyn Upstream>, metrics: TierMetrics) -> Self {
+        Self {
+            inner,
+            metrics,
+            breaker: Breaker::default(),
+            latency: Latency::default(),
+            hedges: Budget::new(HEDGES.0, HEDGES.1),
+            retries: Budget::new(RETRIES.0, RETRIES.1),
+            chance: RandomState::new(),
+        }
+    }
+
+    async fn put(&self, question: &Question) -> Answer {
+        let Some(pass) = self.breaker.enter() else {
+            self.metrics.not_waited();
+            return Answer::bare(Heard::failed(Cause::Timeout));
+        };
+        let answer = if is_block_read(question) {
+            self.read(question).await
+        } else {
+            self.inner.ask(question).await
+        };
+        pass.ended(cause(&answer.heard) == Some(Cause::Timeout));
+        answer
+    }
+
+    async fn read(&self, question: &Question) -> Answer {
+        self.retries.earn();
+        let first = self.hedged(question).await;
+        if !may_pass(&first.heard) || !self.retries.spend() {
+            return first;
+        }
+        drop(first);
+        sleep(PAUSE + self.jitter()).await;
+        let second = self.hedged(question).await;
+        self.metrics.retried(cause(&second.heard).is_none());
+        second
+    }
+
+    /// The answer that begins first, of two questions if the first takes long.
+    async fn hedged(&self, question: &Question) -> Answer {
+        self.hedges.earn();
+        let asked = Instant::now();
+        let mut first = pin!(self.inner.ask(question));
+        let slow = self.latency.quantile(SLOW).map(|slow| slow.max(SOONEST));
+        let answer = match slow {
+            None => first.await,
+            Some(slow) => match timeout(slow, &mut first).await {
+                Ok(answer) => answer,
+                Err(_) if !self.hedges.spend() => first.await,
+                Err(_) => {
+                    let second = pin!(self.inner.ask(question));
+                    return self.sooner(asked, first, second).await;
+                }
+            },
+        };
+        self.note(asked, &answer);
+        answer
+    }
+
+    async fn sooner(
+        &self,
+        asked: Instant,
+        first: impl Future<Output = Answer> + Unpin,
+        second: impl Future<Output = Answer> + Unpin,
+    ) -> Answer {
+        let asked_again = Instant::now();
+        // An error that comes sooner is not what was hoped for.
+        match select(first, second).await {
+            Either::Left((answer, second)) if cause(&answer.heard).is_some() => {
+                let other = second.await;
+                self.metrics.hedged(true);
+                self.note(asked_again, &other);
+                other
+            }
+            Either::Left((answer, _)) => {
+                self.metrics.hedged(false);
+                self.note(asked, &answer);
+                answer
+            }
+            Either::Right((answer, first)) if cause(&answer.heard).is_some() => {
+                self.metrics.hedged(false);
+                let answer = first.await;
+                self.note(asked, &answer);
+                answer
+            }
+            Either::Right((answer, _)) => {
+                self.metrics.hedged(true);
+                // The first would have taken longer than it has until now.
+                self.latency.note(Instant::now().saturating_duration_since(asked));
+                self.note(asked_again, &answer);
+                answer
+            }
+        }
+    }
+
+    fn note(&self, asked: Instant, answer: &Answer) {
+        if cause(&answer.heard).is_none() {
+            self.latency.note(Instant::now().saturating_duration_since(asked));
+        }
+    }
+
+    fn jitter(&self) -> Duration {
+        Duration::from_millis(self.chance.hash_one(Instant::now()) % JITTER)
+    }
+}
+
+/// Whether its answer is the same whenever it comes, and is one piece of many.
+fn is_block_read(question: &Question) -> bool {
+    question.method == Method::Get
+        && matches!(question.condition, Condition::Pinned(_))
+        && matches!(question.target, Target::Range(RangeSpec::Span(_)))
+}
+
+fn cause(heard: &Heard) -> Option<Cause> {
+    match heard {
+        Heard::Failed(failure) => Some(failure.cause),
+        _ => None,
+    }
+}
+
+/// Whether it may go better the next time, and the server does not say when.
+fn may_pass(heard: &Heard) -> bool {
+    let Heard::Failed(Failure { cause, answer }) = heard else {
+        return false;
+    };
+    match (cause, answer) {
+        (Cause::Reset | Cause::Refused, _) => true,
+        (Cause::Status, Some(answer)) => {
+            let server = matches!(
+                answer.status,
+                StatusCode::INTERNAL_SERVER_ERROR
+                    | StatusCode::BAD_GATEWAY
+                    | StatusCode::SERVICE_UNAVAILABLE
+                    | StatusCode::GATEWAY_TIMEOUT
+            );
+            server && !answer.fields.contains_key(header::RETRY_AFTER)
+        }
+        _ => false,
+    }
+}
+
+impl Upstream for Steady {
+    fn ask<'a>(&'a self, question: &'a Question) -> BoxFuture<'a, Answer> {
+        Box::pin(self.put(question))
+    }
+}
+
+impl fmt::Debug for Steady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steady")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
