@@ -5,8 +5,9 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that the kernel holds until they are accepted: a burst of clients, not a queue to wait in.
-const BACKLOG: u32 = 1024;
+/// Connections that the kernel holds until they are accepted: a burst of as many clients as may be connected by default. One
+/// that finds no place tries again after a second, and then after more.
+const BACKLOG: u32 = 4096;
 
 /// Binds and listens; port 0 takes any. An address that is in use, or not ours, is an error.
 pub(super) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
