@@ -29,6 +29,14 @@ pub(super) struct Maker<'a> {
     pub(super) tasks: &'a TaskTracker,
 }
 
+fn connections(route: &config::Route) -> usize {
+    let of_each = route
+        .upstreams
+        .iter()
+        .map(|tier| tier.common().limits.connections.get());
+    of_each.min().unwrap_or_default()
+}
+
 impl Maker<'_> {
     pub(super) fn gate(&self, route: &config::Route, disks: &Disks, tiers: &Tiers) -> Gate {
         let authority = route.upstreams.authority();
@@ -44,6 +52,7 @@ impl Maker<'_> {
             keeps: disk.is_some(),
             store,
             upstreams: self.upstreams(route, tiers),
+            connections: connections(route),
             instance: self.config.instance.as_str().into(),
             window: self.config.limits.window.bytes(),
             clock: self.surroundings.clock.clone(),

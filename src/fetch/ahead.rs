@@ -18,8 +18,7 @@ use super::route::{Counted, Request, Route};
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectSize, RangeSpec, Revision, Target};
 use crate::plan::{earned, missing_span, next_piece};
 
-/// Pieces that are fetched ahead at once, for all readers of a route. A quarter of what a tier may be asked by default, so
-/// that those who wait for bytes find connections.
+/// Pieces that are fetched ahead at once, for all readers of a route.
 const MOST: usize = 64;
 /// How many bytes a reader takes between two looks at what is on its way.
 const LOOK: u64 = 256 << 10;
@@ -67,9 +66,10 @@ struct Piece {
 }
 
 impl Scouting {
-    pub(super) fn new() -> Self {
+    /// For tiers that take so many requests at once: half of them are left to those who wait for bytes.
+    pub(super) fn new(connections: usize) -> Self {
         Self {
-            permits: Arc::new(Semaphore::new(MOST)),
+            permits: Arc::new(Semaphore::new(MOST.min(connections / 2))),
             epoch: Instant::now(),
             rests_until: AtomicU64::new(0),
         }

@@ -31,6 +31,8 @@ pub struct Parts {
     pub keeps: bool,
     /// From near to deep; the last is the authority.
     pub upstreams: Vec<(Arc<dyn Upstream>, TierMetrics)>,
+    /// How many requests at once the narrowest of them takes.
+    pub connections: usize,
     /// The token in Cache-Status and Via.
     pub instance: Arc<str>,
     /// Bytes of memory of a flight.
@@ -97,7 +99,7 @@ impl Route {
             flights: Flights::default(),
             groups: Groups::default(),
             currency: Currency::new(),
-            scouting: Scouting::new(),
+            scouting: Scouting::new(parts.connections),
         })
     }
 

@@ -199,3 +199,26 @@ async fn readers_share_pieces() {
     let sent: u64 = stage.origin.requests().iter().map(Recorded::body_sent).sum();
     assert!(sent < 2 * SIZE, "{sent} bytes for {SIZE}");
 }
+
+/// Who waits for bytes finds a connection, however many pieces could be fetched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_leave_half_of_the_connections_to_others() {
+    let origin = Origin::start().await.unwrap();
+    origin.put("/x", Resource::pattern(ONE, SIZE));
+    let url = format!("{}', limits: {{ connections: 4 }}, role: 'origin", origin.url());
+    let sidecar = Sidecar::start(&http_config(&url, "")).await;
+    let stage = Stage { origin, sidecar };
+    let gate = Gate::closed();
+    let stalled = Act::Stall {
+        at: 0,
+        gate: gate.clone(),
+    };
+    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let mut wire = stage.begin().await;
+    gate.waiting(2).await;
+    // The first answer is the third connection, and this the fourth.
+    assert_eq!(stage.sidecar.get("HEAD /x").await.status(), 200);
+    assert_eq!(stage.pinned().len(), 2);
+    gate.open();
+    read(&mut wire, 0, SIZE).await;
+}
