@@ -256,3 +256,19 @@ async fn a_parallel_download_from_an_origin_that_ignores_ranges_is_one_transfer(
     let sent: u64 = origin.requests().iter().map(|request| request.body_sent()).sum();
     assert!(sent <= size, "{sent} bytes for {size}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixteen_agents_cost_one_transfer() {
+    let size = 24 << 20;
+    let origin = origin_with(size).await;
+    // A disk that keeps up, however busy the machine is.
+    let config = http_config(&origin.url(), "") + "limits: { fills: 256MiB }\n";
+    let sidecar = Sidecar::start(&config).await;
+    let address = sidecar.address;
+    let outcomes = join_all((0..16).map(|_| async move { Download::new([address], "/x", 7).run().await })).await;
+    for outcome in outcomes {
+        assert_eq!(outcome.verified, Ok(Some(1)), "{outcome:?}");
+    }
+    let sent: u64 = origin.requests().iter().map(|request| request.body_sent()).sum();
+    assert!(sent <= size + size / 50, "{sent} bytes for {size}");
+}
