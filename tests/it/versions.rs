@@ -288,4 +288,13 @@ async fn who_names_a_version_gets_no_other() {
     server.counters().reset();
     is_gone(&sidecar.get(&format!("{request}; If-Match: {}", tag(2))).await);
     assert_eq!(server.counters().snapshot().requests(), 1);
+    // Its own version is all that it has.
+    assert!(server.store().delete_version("bucket", "o", FIRST));
+    server.counters().reset();
+    let pin = format!(
+        "GET /a/o?versionId={FIRST}; Range: bytes={BLOCK}-; If-Match: {}",
+        tag(1)
+    );
+    assert_eq!(sidecar.get(&pin).await.status(), 404);
+    assert_eq!(server.counters().snapshot().requests(), 1);
 }
