@@ -34,6 +34,7 @@ pub struct Metrics {
     contradictions: IntCounterVec,
     fills: IntCounterVec,
     ahead: IntCounterVec,
+    versioned: IntCounterVec,
     disk: DiskMetrics,
     /// Pinned requests that no tier could serve with a listed revision.
     pub pin_mismatches: IntCounter,
@@ -169,6 +170,11 @@ impl Metrics {
                 "Pieces that were fetched ahead of a reader of a whole object.",
                 &["outcome"],
             )?,
+            versioned: make.counters(
+                "versioned_reads_total",
+                "Questions for a version of an object, put since its revision was current no more.",
+                &["outcome"],
+            )?,
             fills: make.counters("fills_total", "Blocks on their way into a store.", &["outcome"])?,
             disk: DiskMetrics::new(&make)?,
             pin_mismatches: make.counter("pin_mismatches_total", "Pins that were answered 412.")?,
@@ -240,6 +246,11 @@ impl Metrics {
     /// A piece that was fetched ahead of a reader ended.
     pub fn ahead(&self, outcome: &'static str) {
         self.ahead.with_label_values(&[outcome]).inc();
+    }
+
+    /// A version of an object was asked for, since its revision is current no more.
+    pub fn versioned(&self, outcome: &'static str) {
+        self.versioned.with_label_values(&[outcome]).inc();
     }
 
     /// Asks that disk tier at every scrape.

@@ -40,6 +40,7 @@ impl Route {
             heard,
             own: true,
         };
+        self.note_version(request, &told);
         let lesson = learn(&told, &self.terms);
         self.currency
             .apply(&*self.store, &request.key, ticket, lesson, self.clock.now())
@@ -54,7 +55,7 @@ impl Route {
         let Some((upstream, metrics)) = self.upstreams.get(tier.get()) else {
             return Answer::bare(Heard::failed(Cause::NoAddress));
         };
-        let pinned = matches!(asked.condition, Condition::Pinned(_));
+        let pinned = matches!(asked.condition, Condition::Pinned(_) | Condition::Version(_, _));
         let question = Question {
             method: asked.method,
             key: request.key.clone(),
@@ -97,9 +98,12 @@ impl Route {
             // One of the two lengths is wrong, and nobody can say which: none of those bytes can be trusted.
             self.metrics.0.contradicted("length");
             self.store.forget(&revision);
-            self.currency
-                .written(&*self.store, &request.key, self.clock.now())
-                .await;
+            // Of a version that says nothing about what is current.
+            if !matches!(asked.condition, Condition::Version(_, _)) {
+                self.currency
+                    .written(&*self.store, &request.key, self.clock.now())
+                    .await;
+            }
         }
         let is_authority = tier == self.terms.authority();
         let reused = |known: &Arc<Head>| reuses_tag(&heard, known, self.terms.http_authority);

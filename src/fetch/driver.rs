@@ -177,7 +177,7 @@ impl Course {
         }
         self.trace.stored = self.trace.forward.is_some()
             && self.route.keeps
-            && matches!(serve.detail, Detail::Fetched | Detail::Joined)
+            && matches!(serve.detail, Detail::Fetched | Detail::Joined | Detail::Versioned)
             && !matches!(body, Body::Empty);
         let now = self.route.clock.now();
         match served_fields(&serve, &read, &self.trace, &self.route.instance, now) {

@@ -10,7 +10,7 @@ use crate::object::{
     BlockIndex, BlockSpan, ByteRange, Cause, Condition, Current, Head, Heard, Method, RangeSpec, Revision, StrongETag,
     Target,
 };
-use crate::plan::{Asked, Told, head_of, names_revision, probe, served};
+use crate::plan::{Asked, Told, head_of, is_in_vain, names_revision, probe, served, settled, versioned};
 use crate::tier::store::Claim;
 use crate::tier::upstream::Body;
 
@@ -82,7 +82,10 @@ impl Route {
                     asked: Asked {
                         method: Method::Get,
                         target,
-                        condition: Condition::Pinned(vec![tag.clone()]),
+                        condition: match &told.asked.condition {
+                            by_version @ Condition::Version(_, _) => by_version.clone(),
+                            _ => Condition::Pinned(vec![tag.clone()]),
+                        },
                     },
                     ..Told::clone(told)
                 }],
@@ -186,10 +189,13 @@ impl Route {
 
     /// Asks tier after tier, from near to deep; the body is that of the last answer.
     async fn probe(&self, request: &Request, pins: &[StrongETag], target: Target) -> (Vec<Told>, Body) {
+        let past = self.past(request, pins).await;
         let mut told: Vec<Told> = Vec::new();
-        let mut body: Body = Box::pin(futures_util::stream::empty());
-        while let Some(tier) = probe(pins, &told, &self.terms) {
-            let condition = Condition::Pinned(pins.to_vec());
+        let nothing = || -> Body { Box::pin(futures_util::stream::empty()) };
+        let mut body = nothing();
+        while let Some((tier, condition)) = probe(pins, past.as_ref(), &told, &self.terms) {
+            // It would hold a connection that the question may need.
+            drop(std::mem::replace(&mut body, nothing()));
             let asked = Asked {
                 method: request.read.method,
                 target,
@@ -199,7 +205,10 @@ impl Route {
             told.push(answer);
             body = its_body;
         }
-        (told, body)
+        if told.last().is_some_and(is_in_vain) {
+            body = nothing();
+        }
+        (settled(told), body)
     }
 
     /// Makes a flight of an answer's body if it is of a revision that can be kept; else it stays in hand.
@@ -250,6 +259,7 @@ impl Route {
             tag: head.tag().clone(),
         };
         let claim = match self.store.known(&request.key).await.current {
+            _ if versioned(told).is_some() => Claim::Pinned,
             Current::Is(tag) if tag != revision.tag => Claim::Pinned,
             Current::Is(_) | Current::Unknown | Current::None => Claim::Current,
         };

@@ -19,6 +19,7 @@ mod pilot;
 mod relayed;
 mod reply;
 mod route;
+mod versions;
 mod word;
 
 pub use at_hand::AtHand;

@@ -11,10 +11,11 @@ use super::currency::Currency;
 use super::flight::End;
 use super::flights::Flights;
 use super::group::Groups;
+use super::versions::Versions;
 use crate::clock::Clock;
 use crate::metrics::{Metrics, TierMetrics};
 use crate::object::{ObjectKey, RouteName};
-use crate::plan::{Detail, Terms};
+use crate::plan::{Detail, Terms, Versioned};
 use crate::request::{Kind, Read};
 use crate::tier::store::{BlockStore, GaveUp};
 use crate::tier::upstream::Upstream;
@@ -61,6 +62,7 @@ pub struct Route {
     pub(super) groups: Groups,
     pub(super) currency: Currency,
     pub(super) scouting: Scouting,
+    pub(super) versions: Versions,
 }
 
 /// A read of an object, with what of the request upstreams are to see.
@@ -100,6 +102,7 @@ impl Route {
             groups: Groups::default(),
             currency: Currency::new(),
             scouting: Scouting::new(parts.connections),
+            versions: Versions::new(),
         })
     }
 
@@ -145,6 +148,11 @@ impl Counted {
             Some(End::Cut(_)) => "failed",
             None => "recalled",
         });
+    }
+
+    /// A version was asked for.
+    pub(super) fn versioned(&self, outcome: Versioned) {
+        self.0.versioned(outcome.label());
     }
 
     pub(super) fn resumed(&self) {

@@ -133,6 +133,12 @@ impl ObjectKey {
         self.0.query.as_deref()
     }
 
+    /// Whether it is the key of one version of an object in S3.
+    pub fn names_version(&self) -> bool {
+        let mut pairs = self.query().into_iter().flat_map(|query| query.split('&'));
+        pairs.any(|pair| pair.split('=').next() == Some("versionId"))
+    }
+
     /// In forward mode: where the object lives.
     pub fn target(&self) -> Option<&TargetOrigin> {
         self.0.target.as_ref()
@@ -266,6 +272,18 @@ mod tests {
             assert_eq!(ObjectKey::route_in(key(route, &["s3"], "/a", None).encoded()), route);
         }
         assert_eq!(ObjectKey::route_in(b"\x09\0\0\0\0\0\0\0short"), "");
+    }
+
+    #[test]
+    fn a_key_may_be_that_of_one_version() {
+        let check = |query: Option<&str>, expected: bool| {
+            assert_eq!(key("r", &["s3"], "/a", query).names_version(), expected, "{query:?}");
+        };
+        check(Some("versionId=3"), true);
+        check(Some("x=1&versionId"), true);
+        check(Some("xversionId=3"), false);
+        check(Some("x=versionId"), false);
+        check(None, false);
     }
 
     #[test]

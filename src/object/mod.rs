@@ -13,6 +13,7 @@ mod meta;
 mod named;
 mod question;
 mod range;
+mod version;
 
 pub use block::{BlockIndex, BlockSize, BlockSpan};
 pub use checksum::{SumKind, WholeSum};
@@ -25,3 +26,4 @@ pub use named::Named;
 pub use question::{Cause, Condition, Cut, Failure, Found, Heard, Lie, Method, PartNumber, Question, Target};
 pub(crate) use range::parse_digits;
 pub use range::{ByteRange, ContentRange, ObjectSize, RangeSpec};
+pub use version::VersionId;

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::etag::{ETag, StrongETag};
 use super::id::ObjectKey;
 use super::range::{ByteRange, ObjectSize, RangeSpec};
+use super::version::VersionId;
 
 /// One question to one upstream.
 #[derive(Clone, Debug)]
@@ -63,6 +64,8 @@ pub enum Condition {
     Unless(StrongETag),
     /// `If-Range` with this tag (S3, which has none, is asked with `If-Match`).
     OrWhole(StrongETag),
+    /// `If-Match` with this tag, of that version of the object and not of what is current (S3 only).
+    Version(StrongETag, VersionId),
 }
 
 /// What an upstream said, or how it failed. Nothing here was believed yet: see `plan::admit`.

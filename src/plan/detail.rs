@@ -17,6 +17,8 @@ pub enum Detail {
     Joined,
     /// Fetched (rows 3, 11, 12, 21, 25).
     Fetched,
+    /// Fetched by its version, since the revision is current no more (rows 2, 3, 29).
+    Versioned,
     /// A discovery answered locally, since the authority is in trouble or does not have it (rows 16, 17).
     DiscoveryFallback,
     /// A stale answer while the authority is in trouble (row 23).
@@ -76,6 +78,7 @@ impl Detail {
             Self::Validated => "validated",
             Self::Joined => "joined",
             Self::Fetched => "fetched",
+            Self::Versioned => "versioned",
             Self::DiscoveryFallback => "discovery-fallback",
             Self::Stale => "stale",
             Self::PinMismatch => "pin-mismatch",

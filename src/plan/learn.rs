@@ -38,6 +38,8 @@ pub fn learn(told: &Told, terms: &Terms) -> Lesson {
     }
     let pinned = matches!(told.asked.condition, Condition::Pinned(_) | Condition::OrWhole(_));
     match &told.heard {
+        // Whatever became of a version, it says nothing about what is current.
+        _ if matches!(told.asked.condition, Condition::Version(_, _)) => Lesson::Nothing,
         Heard::NotFound(_) if terms.role == Role::Origin => Lesson::None,
         // A strong If-Range may be answered from a disk on the way; a 200 to it may not.
         Heard::Found(_, _) if !matches!(told.asked.condition, Condition::Pinned(_)) => named(told, terms),

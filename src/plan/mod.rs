@@ -32,7 +32,7 @@ pub use learn::{Lesson, confirmed, head_of, learn, learn_parts, tells_length};
 pub(crate) use next::effective;
 pub use next::{focus, next};
 pub use pinned::{names_revision, served};
-pub use probe::probe;
+pub use probe::{Past, Versioned, is_in_vain, probe, settled, versioned};
 pub use recover::{MOST_RESUMES, Recovery, recover};
 pub use respond::{ErrorReply, relay_fields, reply_fields, served_fields};
 pub use shape::{Shape, missing_span, shape, wanted};

@@ -169,6 +169,7 @@ pub fn served(pins: &[StrongETag], told: &Told) -> bool {
 fn pins_of(told: &Told) -> &[StrongETag] {
     match &told.asked.condition {
         Condition::Pinned(pins) => pins,
+        Condition::Version(tag, _) => std::slice::from_ref(tag),
         Condition::Free | Condition::Unless(_) | Condition::OrWhole(_) => &[],
     }
 }

@@ -198,6 +198,7 @@ fn reason(reply: &Reply) -> String {
         | Detail::Validated
         | Detail::Joined
         | Detail::Fetched
+        | Detail::Versioned
         | Detail::DiscoveryFallback
         | Detail::Stale
         | Detail::PassedOn => reply.detail.label().to_owned(),

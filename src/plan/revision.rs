@@ -4,6 +4,7 @@ use super::detail::Detail;
 use super::facts::{Facts, Stored, Told};
 use super::next::{relay, serve};
 use super::pinned::{is_gone, names_revision, served, verdict};
+use super::probe::versioned;
 use super::shape::{aligned, asked_for, wanted};
 use super::step::{Serve, Step, Terms};
 use crate::object::{Heard, RangeSpec, StrongETag, Target};
@@ -26,10 +27,15 @@ pub(super) fn revision(
     match facts.fetched.as_deref() {
         None => from_here(read, stored, detail, facts, terms),
         Some([.., last]) if served(pins, last) => from_answer(read, last, detail, facts, terms),
-        // Near tiers do not matter here: it is the authority that named it, and says now that it is not there.
-        Some([.., last]) if contradicts(&last.heard) => gone(),
+        // Near tiers do not matter here: it is the authority that named it, and says now that it is not there. An error
+        // met by asking for its version does not either: there is something else to be asked for.
+        Some(told) if last_by_tag(told).is_some_and(|last| contradicts(&last.heard)) => gone(),
         Some(told) => verdict(read, pins, told, facts, terms),
     }
+}
+
+fn last_by_tag(told: &[Told]) -> Option<&Told> {
+    told.iter().rev().find(|told| versioned(told).is_none())
 }
 
 /// Row 29. A 416 contradicts, too: what is asked for lies within the revision.
@@ -52,6 +58,11 @@ fn from_here(read: &Read, stored: &Stored, detail: Detail, facts: &Facts, terms:
 
 /// Rows 2 and 3: an answer has brought what it was asked for.
 pub(super) fn from_answer(read: &Read, told: &Told, detail: Detail, facts: &Facts, terms: &Terms) -> Step {
+    let detail = match detail {
+        Detail::DiscoveryFallback => detail,
+        _ if versioned(told).is_some() => Detail::Versioned,
+        _ => detail,
+    };
     let tag = told.heard.found().and_then(crate::object::Found::strong_tag);
     let Some(stored) = tag.as_ref().and_then(|tag| facts.local.stored(tag)) else {
         return relay(read, &told.heard, detail);
@@ -91,11 +102,12 @@ fn brings_all(read: &Read, told: &Told, terms: &Terms) -> bool {
         && told.asked.target == aligned(read.target, terms.block_size)
 }
 
-/// Whether local bytes go into the answer as well. A fallback stays one, whatever it is made of.
+/// Whether local bytes go into the answer as well. A fallback stays one, whatever it is made of, and so does what came by
+/// its version.
 fn reason(read: &Read, stored: &Stored, told: &Told, detail: Detail, terms: &Terms) -> Detail {
     let all = wanted(read, &stored.head, terms).is_none_or(|wanted| asked_for(told.asked.target, wanted));
     match detail {
-        Detail::DiscoveryFallback => detail,
+        Detail::DiscoveryFallback | Detail::Versioned => detail,
         _ if all => Detail::Fetched,
         _ => Detail::Joined,
     }

@@ -21,6 +21,7 @@ mod rows_range;
 mod rows_resume;
 mod rows_s3;
 mod rows_tiers;
+mod rows_versions;
 mod rows_whole;
 mod transfer;
 mod world;

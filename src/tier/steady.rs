@@ -154,7 +154,7 @@ impl Steady {
 /// Whether its answer is the same whenever it comes, and is one piece of many.
 fn is_block_read(question: &Question) -> bool {
     question.method == Method::Get
-        && matches!(question.condition, Condition::Pinned(_))
+        && matches!(question.condition, Condition::Pinned(_) | Condition::Version(_, _))
         && matches!(question.target, Target::Range(RangeSpec::Span(_)))
 }
 

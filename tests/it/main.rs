@@ -42,4 +42,5 @@ mod stage;
 mod support;
 mod tiers;
 mod unstored;
+mod versions;
 mod whole;

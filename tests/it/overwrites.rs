@@ -9,7 +9,7 @@ use futures_util::stream;
 use pinstripe_kit::client::{Discovery, Download, Outcome};
 use pinstripe_kit::origin::{Origin, Resource};
 use pinstripe_kit::pattern::Pattern;
-use pinstripe_kit::s3::S3Server;
+use pinstripe_kit::s3::{S3Options, S3Server, Store};
 
 use crate::support::{Sidecar, http_config, s3_config};
 
@@ -55,7 +55,7 @@ impl<F: Fn(u32)> Writer<F> {
         }
     }
 
-    async fn follow(&self, number: u32, targets: &[SocketAddr], path: &str) {
+    async fn follow(&self, number: u32, targets: &[SocketAddr], path: &str, max_restarts: u32) {
         let discovery = if number % 4 == 3 {
             Discovery::Head
         } else {
@@ -65,7 +65,7 @@ impl<F: Fn(u32)> Writer<F> {
             chunk: CHUNK,
             connections: 4,
             discovery,
-            max_restarts: OVERWRITES,
+            max_restarts,
             ..Download::new(targets, path, 3)
         };
         let oldest = self.done.load(SeqCst);
@@ -93,15 +93,15 @@ fn check(outcome: &Outcome, oldest: u32, newest: u32) {
     assert_eq!(outcome.foreign_tags, 0, "{outcome:?}");
 }
 
-async fn storm(sidecars: &[Sidecar; 2], path: &str, put: impl Fn(u32)) {
+async fn storm(sidecars: &[Sidecar], path: &str, max_restarts: u32, put: impl Fn(u32)) {
     let writer = Writer::new(put);
-    let targets = sidecars.each_ref().map(|sidecar| sidecar.address);
+    let targets: Vec<_> = sidecars.iter().map(|sidecar| sidecar.address).collect();
     stream::iter(0..DOWNLOADS)
-        .for_each_concurrent(AT_ONCE, |number| writer.follow(number, &targets, path))
+        .for_each_concurrent(AT_ONCE, |number| writer.follow(number, &targets, path, max_restarts))
         .await;
     assert_eq!(writer.done.load(SeqCst), OVERWRITES);
     // It has come to rest: what is current is what everyone gets, without a restart.
-    writer.follow(0, &targets, path).await;
+    writer.follow(0, &targets, path, max_restarts).await;
 }
 
 fn small_blocks(config: &str) -> String {
@@ -113,7 +113,22 @@ async fn of_an_object_in_s3() {
     let server = S3Server::start().await.unwrap();
     let config = small_blocks(&s3_config(&server, ""));
     let sidecars = [Sidecar::start(&config).await, Sidecar::start(&config).await];
-    storm(&sidecars, "/a/object", |revision| {
+    storm(&sidecars, "/a/object", OVERWRITES, |revision| {
+        server.put_pattern("bucket", "object", pattern(revision), size(revision));
+    })
+    .await;
+}
+
+/// Who has seen the discovery knows the version: not one download begins anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_an_object_in_s3_that_keeps_versions() {
+    let options = S3Options {
+        store: Store::new(true),
+        ..S3Options::default()
+    };
+    let server = S3Server::start_with(options).await.unwrap();
+    let sidecar = Sidecar::start(&small_blocks(&s3_config(&server, ""))).await;
+    storm(&[sidecar], "/a/object", 0, |revision| {
         server.put_pattern("bucket", "object", pattern(revision), size(revision));
     })
     .await;
@@ -124,7 +139,7 @@ async fn of_an_object_behind_http() {
     let origin = Origin::start().await.unwrap();
     let config = http_config(&origin.url(), "");
     let sidecars = [Sidecar::start(&config).await, Sidecar::start(&config).await];
-    storm(&sidecars, "/object", |revision| {
+    storm(&sidecars, "/object", OVERWRITES, |revision| {
         origin.put("/object", Resource::pattern(pattern(revision), size(revision)));
     })
     .await;

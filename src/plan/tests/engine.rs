@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::disk::Disk;
-use crate::object::{BlockIndex, ByteRange, Condition, Current, Head, Heard, Method, StrongETag, Target};
+use crate::object::{BlockIndex, ByteRange, Condition, Current, Head, Heard, Method, StrongETag, Target, VersionId};
 use crate::plan::pinned::names_revision;
 use crate::plan::{
-    Asked, Facts, Local, Relay, Reply, Serve, Step, Stored, Terms, Tier, Told, admit, effective, focus, head_of, learn,
-    learn_parts, missing_span, next, probe, wanted,
+    Asked, Facts, Local, Past, Relay, Reply, Serve, Step, Stored, Terms, Tier, Told, admit, effective, focus, head_of,
+    learn, learn_parts, missing_span, next, probe, settled, wanted,
 };
 use crate::request::Read;
 
@@ -162,15 +162,26 @@ impl<'a, T: Tiers> Engine<'a, T> {
     pub(super) fn fetch(&mut self, pins: &[StrongETag], target: Target) -> Vec<Told> {
         assert!(!pins.is_empty());
         let mut told = Vec::new();
-        while let Some(tier) = probe(pins, &told, self.terms) {
+        let past = self.past(pins);
+        while let Some((tier, condition)) = probe(pins, past.as_ref(), &told, self.terms) {
             let asked = Asked {
                 method: self.read.method,
                 target,
-                condition: Condition::Pinned(pins.to_vec()),
+                condition,
             };
             told.push(self.ask(Asking::Fetch, tier, asked));
         }
-        told
+        settled(told)
+    }
+
+    fn past(&self, pins: &[StrongETag]) -> Option<Past> {
+        pins.iter().find_map(|tag| {
+            Some(Past {
+                tag: tag.clone(),
+                version: VersionId::named(self.disk.head(tag)?.fields())?,
+                passed: self.disk.former.iter().any(|(former, _)| former == tag),
+            })
+        })
     }
 
     fn ask(&mut self, asking: Asking, tier: Tier, asked: Asked) -> Told {
@@ -178,8 +189,12 @@ impl<'a, T: Tiers> Engine<'a, T> {
         let asked = answer.asked;
         let known = |tag: &StrongETag| self.disk.size(tag);
         let heard = admit(&asked, answer.heard.clone(), known);
+        let before = self.disk.current.clone();
         if heard.found().is_none() && answer.heard.found().is_some() {
             self.disk.contradicted(&heard, &answer.heard, self.now);
+        }
+        if matches!(asked.condition, Condition::Version(_, _)) {
+            self.disk.current = before;
         }
         let told = Told {
             tier,
@@ -205,6 +220,7 @@ impl<'a, T: Tiers> Engine<'a, T> {
         };
         let pins: &[StrongETag] = match &told.asked.condition {
             Condition::Pinned(pins) => pins,
+            Condition::Version(tag, _) => std::slice::from_ref(tag),
             _ => std::slice::from_ref(head.tag()),
         };
         let carries = told.asked.method == Method::Get && pins.contains(head.tag());

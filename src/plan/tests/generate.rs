@@ -40,7 +40,11 @@ impl fmt::Debug for Scene {
             "near {:?}, authority {:?} moves {:?}",
             world.near, world.history, world.moves
         )?;
-        write!(f, "moods {:?}, shared {:?}", world.moods, world.shared)
+        write!(
+            f,
+            "moods {:?}, shared {:?}, versioned {:?}",
+            world.moods, world.shared, world.versioned
+        )
     }
 }
 
@@ -63,8 +67,9 @@ const RANGES: [&str; 16] = [
     "-100k",
     "-0",
 ];
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 7] = [
     "",
+    "{x-amz-version-id: v}",
     "{cache-control: max-age=100}",
     "{cache-control: max-age=1}",
     "{cache-control: max-age=1, must-revalidate}",
@@ -204,10 +209,12 @@ pub(super) fn world(terms: Terms) -> impl Strategy<Value = World> {
     let history = prop::collection::vec(has(), 1..4);
     let moves = prop::collection::vec_deque(prop::bool::weighted(0.3), 0..6);
     let moods = prop::collection::vec_deque(mood(), 0..6);
-    (near, history, moves, moods, elsewhere()).prop_map(move |(near, history, moves, moods, shared)| {
+    let told = (near, history, moves, moods, elsewhere(), any::<bool>());
+    told.prop_map(move |(near, history, moves, moods, shared, versioned)| {
         let shared = shared.filter(|target| terms.s3_dialect || !matches!(target, Target::Part(_)));
         let mut world = World::new(terms, near, history);
         (world.moves, world.moods, world.shared) = (moves, moods, shared);
+        world.versioned = versioned;
         world
     })
 }
@@ -236,10 +243,10 @@ pub(super) fn honest_tiers(terms: Terms, moving: bool) -> impl Strategy<Value = 
     let near = prop::collection::vec(has(), terms.near);
     let later = prop::collection::vec(has(), if moving { 0..4 } else { 0..1 });
     let moves = prop::collection::vec_deque(prop::bool::weighted(0.2), 0..20);
-    (near, revision(), later, moves).prop_map(move |(near, first, later, moves)| {
+    (near, revision(), later, moves, any::<bool>()).prop_map(move |(near, first, later, moves, versioned)| {
         let history = std::iter::once(Some(first)).chain(later).collect();
         let mut world = World::new(terms, near, history);
-        world.moves = moves;
+        (world.moves, world.versioned) = (moves, versioned);
         world
     })
 }

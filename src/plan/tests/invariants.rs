@@ -11,14 +11,14 @@ use super::parse;
 use super::world::{Has, meant, size_of};
 use crate::config::Role;
 use crate::object::{Condition, Current, ETag, Found, Heard, Method, Target};
-use crate::plan::{Detail, Lesson, Told, learn, names_revision};
+use crate::plan::{Detail, Lesson, Told, Versioned, learn, names_revision, versioned};
 use crate::request::{Kind, NoneMatch, Unless};
 
 type Verdict = Result<(), TestCaseError>;
 
 type Invariant = fn(&Outcome) -> Verdict;
 
-const INVARIANTS: [(&str, Invariant); 14] = [
+const INVARIANTS: [(&str, Invariant); 15] = [
     (
         "1 a pinned 2xx carries bytes of a listed revision",
         invariant_1_a_pinned_2xx_carries_bytes_of_a_listed_revision,
@@ -68,6 +68,10 @@ const INVARIANTS: [(&str, Invariant); 14] = [
     (
         "16 current moves only to what the authority has",
         invariant_16_current_moves_only_to_what_the_authority_has,
+    ),
+    (
+        "16 a version says nothing about what is current",
+        invariant_16_a_version_says_nothing_about_what_is_current,
     ),
 ];
 
@@ -121,7 +125,11 @@ fn invariant_3_denials_are_never_masked(outcome: &Outcome) -> Verdict {
     // A HEAD for the length that a 416 did not name is our own question, and not the client's, who may have sent a HEAD, too.
     let no_length = |told: &Told| matches!(told.heard, Heard::Unsatisfiable(_, None));
     let after_416 = outcome.authority().any(no_length);
-    let ours = |told: &&Told| told.asked.method == Method::Head && (outcome.read.method != Method::Head || after_416);
+    let ours = |told: &&Told| {
+        let length = told.asked.method == Method::Head && (outcome.read.method != Method::Head || after_416);
+        // Whoever may read the object need not be allowed to read its versions, which the client did not ask for.
+        length || versioned(told).is_some()
+    };
     let mut denied = outcome
         .authority()
         .filter(|told| matches!(told.heard, Heard::Denied(_)));
@@ -137,11 +145,17 @@ fn invariant_4_an_error_is_never_told_as_404(outcome: &Outcome) -> Verdict {
     if outcome.status != 404 {
         return Ok(());
     }
-    prop_assert!(outcome.authority().any(|told| matches!(told.heard, Heard::NotFound(_))));
+    let by_tag = |told: &&Told| versioned(told).is_none();
+    prop_assert!(
+        outcome
+            .authority()
+            .filter(by_tag)
+            .any(|told| matches!(told.heard, Heard::NotFound(_)))
+    );
     if matches!(outcome.read.kind, Kind::Pinned(_)) {
         prop_assert!(!outcome.met(is_error));
     } else {
-        let last = outcome.authority().last().map(|told| &told.heard);
+        let last = outcome.authority().rfind(by_tag).map(|told| &told.heard);
         prop_assert!(matches!(last, Some(Heard::NotFound(_))));
     }
     let beside = |(asking, told, _): &(Asking, Told, Option<Has>)| *asking == Asking::Beside && is_error(&told.heard);
@@ -235,13 +249,18 @@ fn invariant_10_a_206_is_the_range_that_was_asked_for(outcome: &Outcome) -> Verd
 
 fn invariant_11_the_404_of_an_origin_is_never_hidden(outcome: &Outcome) -> Verdict {
     // A pin may still be served by a nearer tier, which is asked about another listed tag.
-    let last = outcome.log.last().map(|(_, told, _)| told);
+    let by_tag = |told: &&Told| versioned(told).is_none();
+    let last = outcome.log.iter().rev().map(|(_, told, _)| told).find(by_tag);
+    let served_by_version = outcome
+        .log
+        .iter()
+        .any(|(_, told, _)| versioned(told) == Some(Versioned::Served));
     let last = last
         .filter(|told| told.tier == outcome.terms.authority())
         .map(|told| &told.heard);
     let gone = outcome.terms.role == Role::Origin && matches!(last, Some(Heard::NotFound(_)));
     let error_of_a_pin = matches!(outcome.read.kind, Kind::Pinned(_)) && outcome.met(is_error);
-    if gone && !error_of_a_pin {
+    if gone && !error_of_a_pin && !served_by_version {
         prop_assert_eq!(outcome.status, 404);
     }
     Ok(())
@@ -289,13 +308,25 @@ fn invariant_16_current_moves_only_to_what_the_authority_has(outcome: &Outcome) 
     if let Current::Is(tag) = after
         && before != after
     {
-        let unpinned = |told: &Told| !matches!(told.asked.condition, Condition::Pinned(_));
+        let unpinned = |told: &Told| !matches!(told.asked.condition, Condition::Pinned(_) | Condition::Version(_, _));
         let naming =
             outcome.log.iter().rev().find(|(_, told, had)| {
                 had.is_some() && unpinned(told) && learn(told, &outcome.terms) != Lesson::Nothing
             });
         let had = naming.and_then(|(_, _, had)| (*had)?);
         prop_assert_eq!(had.map(parse::tag), Some(tag.clone()));
+    }
+    Ok(())
+}
+
+fn invariant_16_a_version_says_nothing_about_what_is_current(outcome: &Outcome) -> Verdict {
+    for (_, told, _) in &outcome.log {
+        if versioned(told).is_some() {
+            prop_assert_eq!(learn(told, &outcome.terms), Lesson::Nothing);
+        }
+    }
+    if outcome.log.iter().all(|(_, told, _)| versioned(told).is_some()) {
+        prop_assert_eq!(&outcome.before.current, &outcome.after.current);
     }
     Ok(())
 }

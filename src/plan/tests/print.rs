@@ -105,6 +105,7 @@ fn question(asking: Asking, tier: Tier, asked: &Asked, numbered: bool) -> String
         Condition::Pinned(pins) => format!(" if {}", pins.iter().map(name).collect::<Vec<_>>().join(",")),
         Condition::Unless(tag) => format!(" unless {}", name(tag)),
         Condition::OrWhole(tag) => format!(" or-whole {}", name(tag)),
+        Condition::Version(tag, version) => format!(" version {} if {}", version.as_str(), name(tag)),
     };
     format!("{how}{at} {}{target}{condition}", method(asked.method))
 }

@@ -37,6 +37,9 @@ pub(super) enum Mood {
     NamesAnother,
 }
 
+/// The name of whatever version: beside a tag there is no need to tell them apart.
+pub(super) const VERSION: &str = "v";
+
 /// The tiers, and their story.
 #[derive(Clone, Debug)]
 pub(super) struct World {
@@ -51,6 +54,8 @@ pub(super) struct World {
     pub(super) moods: VecDeque<Mood>,
     /// Whether a discovery is answered by what somebody else asked.
     pub(super) shared: Option<Target>,
+    /// Whether the authority keeps what it had, under names that its answers tell.
+    pub(super) versioned: bool,
     at: usize,
     /// What the authority had when it was asked, question by question; `None` for near tiers.
     pub(super) truth: Vec<Option<Has>>,
@@ -65,6 +70,7 @@ impl World {
             moves: VecDeque::new(),
             moods: VecDeque::new(),
             shared: None,
+            versioned: false,
             at: 0,
             truth: Vec::new(),
         }
@@ -96,6 +102,10 @@ impl Tiers for World {
         let has = if deepest { self.current() } else { self.near[tier.get()] };
         self.truth.push(deepest.then_some(has));
         let mood = self.moods.pop_front().unwrap_or(Mood::Honest);
+        let has = match &asked.condition {
+            Condition::Version(tag, _) if mood != Mood::IgnoresCondition => self.had(tag),
+            _ => has,
+        };
         let target = self
             .shared
             .take()
@@ -104,16 +114,33 @@ impl Tiers for World {
             target: target.unwrap_or(asked.target),
             ..asked.clone()
         };
-        let shared = in_mood(mood, has, &leaders, &self.terms);
+        let shared = self.with_version(in_mood(mood, has, &leaders, &self.terms));
         if target.is_some() && self.is_shareable(tier, &leaders, &shared.0) {
             return answer(leaders, shared, false);
         }
-        let own = in_mood(mood, has, &asked, &self.terms);
+        let own = self.with_version(in_mood(mood, has, &asked, &self.terms));
         answer(asked, own, true)
     }
 }
 
 impl World {
+    /// A revision that was overwritten, if it is kept.
+    fn had(&self, tag: &StrongETag) -> Has {
+        let mut had = self.history.iter().take(self.at + 1).filter(|_| self.versioned);
+        had.find_map(|had| had.filter(|name| super::parse::tag(name) == *tag))
+    }
+
+    fn with_version(&self, (mut heard, bytes): Said) -> Said {
+        if let Heard::Found(found, _) | Heard::Partial(found, _, _) | Heard::NotModified(found) = &mut heard
+            && self.versioned
+        {
+            found
+                .fields
+                .insert("x-amz-version-id", HeaderValue::from_static(VERSION));
+        }
+        (heard, bytes)
+    }
+
     fn is_shareable(&self, tier: Tier, asked: &Asked, heard: &Heard) -> bool {
         let told = Told {
             tier,

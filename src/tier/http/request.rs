@@ -138,6 +138,8 @@ fn fields(question: &Question, host: HeaderValue, via: &HeaderValue) -> HeaderMa
         Condition::Pinned(tags) => insert(&mut fields, header::IF_MATCH, &join(tags)),
         Condition::Unless(tag) => insert(&mut fields, header::IF_NONE_MATCH, &tag.as_sent()),
         Condition::OrWhole(tag) => insert(&mut fields, header::IF_RANGE, &tag.as_sent()),
+        // It has no versions to ask for.
+        Condition::Version(tag, _) => insert(&mut fields, header::IF_MATCH, &tag.as_sent()),
     }
     fields
 }

@@ -8,7 +8,9 @@ use super::super::hearing;
 use super::super::upstream::Answer;
 use super::wire::Slot;
 use super::{S3Tier, key, refusal};
-use crate::object::{ByteRange, Cause, Condition, Found, Heard, Method, Question, RangeSpec, StrongETag, Target};
+use crate::object::{
+    ByteRange, Cause, Condition, Found, Heard, Method, Question, RangeSpec, StrongETag, Target, VersionId,
+};
 
 /// Fields that name one exchange with S3, and would name it again with every answer from a cache.
 const OF_ONE_EXCHANGE: [HeaderName; 3] = [
@@ -22,6 +24,7 @@ const OF_ONE_EXCHANGE: [HeaderName; 3] = [
 struct Terms<'a> {
     if_match: Option<&'a StrongETag>,
     if_none_match: Option<&'a StrongETag>,
+    version: Option<&'a VersionId>,
 }
 
 impl S3Tier {
@@ -41,6 +44,13 @@ impl S3Tier {
             }
             // S3 has no If-Range. A 412 says that the whole is wanted; `plan` asks for it.
             Condition::OrWhole(tag) => self.put(question, &key, Terms::matching(tag)).await,
+            Condition::Version(tag, version) => {
+                let terms = Terms {
+                    version: Some(version),
+                    ..Terms::matching(tag)
+                };
+                self.put(question, &key, terms).await
+            }
         }
     }
 
@@ -138,7 +148,7 @@ impl S3Tier {
         let request = request
             .set_range(range)
             .set_part_number(part_number(question))
-            .set_version_id(key::version(question.key.query()))
+            .set_version_id(version(question, terms))
             .set_if_match(text(terms.if_match))
             .set_if_none_match(text(terms.if_none_match));
         let mode = checksum_mode(question);
@@ -155,7 +165,7 @@ impl S3Tier {
         let request = self.sdk.head_object().bucket(&self.bucket).key(key);
         let request = request
             .set_part_number(part_number(question))
-            .set_version_id(key::version(question.key.query()))
+            .set_version_id(version(question, terms))
             .set_if_match(text(terms.if_match))
             .set_if_none_match(text(terms.if_none_match));
         let mode = checksum_mode(question);
@@ -172,7 +182,7 @@ impl<'a> Terms<'a> {
     fn matching(tag: &'a StrongETag) -> Self {
         Self {
             if_match: Some(tag),
-            if_none_match: None,
+            ..Self::default()
         }
     }
 }
@@ -203,6 +213,12 @@ fn part_number(question: &Question) -> Option<i32> {
         Target::Part(part) => Some(i32::from(part.get())),
         Target::Whole | Target::Range(_) => None,
     }
+}
+
+/// The version that the question names, or else the key.
+fn version(question: &Question, terms: Terms<'_>) -> Option<String> {
+    let named = terms.version.map(|version| version.as_str().to_owned());
+    named.or_else(|| key::version(question.key.query()))
 }
 
 /// S3's own tags are ASCII; one that is not names nothing there, in whatever spelling.

@@ -171,6 +171,41 @@ async fn versions_are_read_by_their_ids() {
 }
 
 #[tokio::test]
+async fn a_revision_is_read_as_its_version_whatever_is_current() {
+    let options = S3Options {
+        store: Store::new(true),
+        ..S3Options::default()
+    };
+    let server = S3Server::start_with(options).await.unwrap();
+    let one = server.put_pattern("bucket", "p/a", ONE, 100);
+    let tier = s3_tier(server.url(), config(Duration::from_secs(20), 4)).await;
+    let found = tier.ask(&get(PATH)).await.heard;
+    let version = crate::object::VersionId::named(&found.found().unwrap().fields).unwrap();
+    server.put_pattern("bucket", "p/a", Pattern::new(7, 2), 100);
+    let by_version = |tag: &str| {
+        Condition::Version(
+            crate::object::StrongETag::parse(tag.as_bytes()).unwrap(),
+            version.clone(),
+        )
+    };
+    let check = async |question: Question, expected: &str| {
+        let answer = tier.ask(&question).await;
+        assert_eq!(summary(&answer.heard), expected, "{question:?}");
+        answer
+    };
+    let part = get(PATH).span(10, 19).condition(by_version(&one));
+    let answer = check(part.clone(), "partial 10-19/100").await;
+    assert_eq!(answer.heard.found().unwrap().fields["etag"], one);
+    ONE.verify(10, &read(answer).await.0).unwrap();
+    check(part.clone().head(), "found 100").await;
+    check(get(PATH).condition(by_version("\"x\"")), "precondition failed").await;
+    assert!(server.store().delete("bucket", "p/a"));
+    check(part.clone(), "partial 10-19/100").await;
+    assert!(server.store().delete_version("bucket", "p/a", version.as_str()));
+    check(part, "not found").await;
+}
+
+#[tokio::test]
 async fn fields_of_one_exchange_are_not_replayed() {
     let bench = Bench::s3().await;
     bench.put(PATH, ONE, 100);

@@ -220,20 +220,49 @@ impl Drop for InFlight {
 pub(crate) struct Metered<B> {
     body: B,
     request: InFlight,
+    /// After how many more bytes it breaks off.
+    left: Option<u64>,
+    /// Whether what came before the break had a turn to go out.
+    flushed: bool,
 }
 
 impl<B> Metered<B> {
-    pub(crate) fn new(body: B, request: InFlight) -> Self {
-        Self { body, request }
+    pub(crate) fn new(body: B, request: InFlight, cut: Option<u64>) -> Self {
+        Self {
+            body,
+            request,
+            left: cut,
+            flushed: false,
+        }
+    }
+
+    /// The part of a frame that still goes out.
+    fn within(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        let Some(left) = &mut self.left else { return frame };
+        frame.map_data(|mut data| {
+            data.truncate(usize::try_from(*left).unwrap_or(usize::MAX));
+            *left = left.saturating_sub(u64::try_from(data.len()).unwrap_or(0));
+            data
+        })
     }
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Metered<B> {
-    type Data = Bytes;
-    type Error = B::Error;
+type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+impl<B: Body<Data = Bytes, Error: Into<Fault>> + Unpin> Body for Metered<B> {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        if self.left == Some(0) && !std::mem::replace(&mut self.flushed, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.left == Some(0) {
+            return Poll::Ready(Some(Err("cut".into())));
+        }
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = frame.map(|frame| Ok(self.within(frame.map_err(Into::into)?)));
         if let Some(data) = frame
             .as_ref()
             .and_then(|frame| frame.as_ref().ok())
@@ -248,7 +277,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Metered<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.left.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

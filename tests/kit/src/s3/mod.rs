@@ -2,7 +2,7 @@
 //!
 //! In reading order: `object` (a revision), `store` (what is current), `reads` and `writes` (the protocol), `counts`. Owns a
 //! listener; everything it serves may be put and looked at from the outside, without a request. Faults are few on purpose:
-//! gates and a refusal of the next requests. For lies use [`crate::origin`].
+//! gates, a refusal of the next requests or of all that name a version, a body that is cut. For lies use [`crate::origin`].
 //!
 //! Left out: `If-Range` (no part of the S3 API, so it is ignored), SSE, ACLs, lifecycle, checks of uploaded checksums,
 //! `delimiter` in listings.
@@ -23,7 +23,8 @@ use crate::serve::Serving;
 use bytes::Bytes;
 use counts::Metered;
 use http::header::{CONTENT_TYPE, SERVER};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -78,6 +79,8 @@ struct Shared {
     before: Gate,
     answers: Gate,
     refusal: Mutex<Option<(u64, StatusCode)>>,
+    versions_refused: Mutex<Option<StatusCode>>,
+    cut: Mutex<Option<u64>>,
     request_ids: AtomicU64,
 }
 
@@ -108,6 +111,8 @@ impl S3Server {
             before: Gate::opened(),
             answers: Gate::opened(),
             refusal: Mutex::default(),
+            versions_refused: Mutex::default(),
+            cut: Mutex::default(),
             request_ids: AtomicU64::new(1),
         });
         let accepted = Arc::clone(&shared);
@@ -164,6 +169,16 @@ impl S3Server {
         *self.shared.refusal.lock() = Some((n, status));
     }
 
+    /// Answers requests that name a version with this status from now on: 403 to whoever may read objects only.
+    pub fn refuse_versions(&self, status: StatusCode) {
+        *self.shared.versions_refused.lock() = Some(status);
+    }
+
+    /// Breaks off the next body that has more than so many bytes after those.
+    pub fn cut_next(&self, bytes: u64) {
+        *self.shared.cut.lock() = Some(bytes);
+    }
+
     /// Overwrites a key with a pattern; returns its tag.
     pub fn put_pattern(&self, bucket: &str, key: &str, pattern: Pattern, size: u64) -> String {
         self.store().put(bucket, key, Object::pattern(pattern, size))
@@ -191,7 +206,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream) {
 async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Metered<s3s::Body>>, Infallible> {
     let in_flight = shared.counters.begin(&request);
     shared.before.pass().await;
-    let refusal = shared.next_refusal();
+    let refusal = shared.next_refusal().or_else(|| shared.version_refusal(request.uri()));
     let mut response = match refusal {
         Some(status) => refuse(status),
         None => {
@@ -209,7 +224,8 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
             .ok()
             .map(|id| (http::HeaderName::from_static("x-amz-request-id"), id)),
     );
-    Ok(response.map(|body| Metered::new(body, in_flight)))
+    let cut = shared.next_cut(response.body());
+    Ok(response.map(|body| Metered::new(body, in_flight, cut)))
 }
 
 impl Shared {
@@ -218,6 +234,18 @@ impl Shared {
         let (left, status) = refusal.take()?;
         *refusal = left.checked_sub(1).filter(|left| *left > 0).map(|left| (left, status));
         (left > 0).then_some(status)
+    }
+
+    fn version_refusal(&self, uri: &Uri) -> Option<StatusCode> {
+        let names = counts::query(uri).any(|(name, _)| name == "versionId");
+        self.versions_refused.lock().filter(|_| names)
+    }
+
+    fn next_cut(&self, body: &s3s::Body) -> Option<u64> {
+        let length = body.size_hint().exact();
+        let mut cut = self.cut.lock();
+        let due = cut.is_some_and(|cut| length.is_some_and(|length| length > cut));
+        if due { cut.take() } else { None }
     }
 }
 

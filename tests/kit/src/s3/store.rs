@@ -93,6 +93,11 @@ impl Store {
         self.remove(bucket, key, None).0
     }
 
+    /// Deletes one version for good, as a lifecycle does. Says whether there was one.
+    pub fn delete_version(&self, bucket: &str, key: &str, version: &str) -> bool {
+        self.remove(bucket, key, Some(version)).0
+    }
+
     /// The current revision.
     #[must_use]
     pub fn get(&self, bucket: &str, key: &str) -> Option<Arc<Object>> {
