@@ -1,22 +1,26 @@
 //! How upstreams are reached.
 //!
-//! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, and what
-//! a failure is called.
-//! Never: decides what is asked, of whom, or whether to ask again.
+//! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, what a
+//! failure is called, and which of a tier's servers has which share of the objects.
+//! Never: decides what is asked, of which tier, or whether to ask again.
 
 mod cause;
 mod client;
 mod connect;
 mod dialled;
+mod endpoints;
 mod guard;
+mod health;
 #[cfg(test)]
 pub(crate) mod listener;
 mod reach;
 mod resolve;
+mod ring;
 mod roots;
 mod transfer;
 
-pub use client::{Client, ClientConfig};
+pub use client::{Client, ClientConfig, Unanswered};
+pub use endpoints::{Candidates, Endpoint, Endpoints};
 pub use guard::Guard;
 pub use reach::Reach;
 pub use resolve::Resolver;
