@@ -17,15 +17,14 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use http::HeaderValue;
 use prometheus::Registry;
-use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::gates::Maker;
+use self::health::Watched;
 use crate::clock::Clock;
 use crate::config::{Config, TierName};
 use crate::metrics::Metrics;
-use crate::net::Reach;
 use crate::proxy::{Admin, AskReady, Bound, Door, Front};
 use crate::tier::disk::OpenError;
 use crate::tier::http::HttpTierFault;
@@ -49,7 +48,7 @@ pub struct App {
     admin: Admin,
     metrics: Arc<Metrics>,
     ready: AskReady,
-    reaches: Vec<Arc<Reach>>,
+    watched: Watched,
     addresses: Vec<SocketAddr>,
     tasks: TaskTracker,
 }
@@ -128,15 +127,15 @@ impl App {
             listeners.push(bound);
         }
         let admin = Admin::new(config.admin).map_err(|error| StartError::Bind(config.admin, error))?;
-        let reaches = health::reaches(&config);
-        let ready = health::readiness(disks, reaches.clone());
+        let watched = Watched::new(&config, &tiers);
+        let ready = health::readiness(disks, watched.clone());
         Ok(Self {
             front,
             listeners,
             admin,
             metrics,
             ready,
-            reaches,
+            watched,
             addresses,
             tasks,
         })
@@ -161,7 +160,7 @@ impl App {
             stop.await;
             stopping.cancel();
         };
-        let mut watches: JoinSet<()> = self.reaches.into_iter().map(Reach::watch).collect();
+        let mut watches = self.watched.watch();
         let served = async {
             tokio::join!(clients, stopped);
             // Blocks that nobody follows any more are not worth waiting for; those being published take a moment.

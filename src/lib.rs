@@ -8,7 +8,7 @@
 //! | [`object`] | the vocabulary: keys, validators, ranges, blocks, heads, questions | I/O, clocks |
 //! | [`config`] | YAML to a configuration that is valid by construction | starts anything |
 //! | [`request`] | what a client asked: strictness, classes, conditionals, routes | I/O, clocks |
-//! | [`net`] | how upstreams are reached: address guard, pooled client | decides what is asked |
+//! | [`net`] | how upstreams are reached: address guard, pooled client, servers that share objects | decides what is asked |
 //! | [`plan`] | the decisions of the contract, as pure functions | awaits, counts, touches a disk |
 //! | [`tier`] | upstreams (`http`, `s3`) and block stores (`disk`, memory) | knows of clients |
 //! | [`fetch`] | runs a plan: flights, discovery groups, bodies | decides |

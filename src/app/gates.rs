@@ -14,7 +14,7 @@ use crate::metrics::{Metrics, TierMetrics};
 use crate::net::Resolver;
 use crate::object::BlockSize;
 use crate::plan::Terms;
-use crate::proxy::{Gate, Through};
+use crate::proxy::{Gate, Servers, Through};
 use crate::request::Rules;
 use crate::tier::store::BlockStore;
 use crate::tier::upstream::Upstream;
@@ -101,17 +101,19 @@ impl Maker<'_> {
 
     fn through(&self, authority: &Tier, tiers: &Tiers) -> Option<Through> {
         let Tier::Http(http) = authority else { return None };
-        let base = match &http.target {
-            Target::Url(url) => Some(url.clone()),
-            Target::Request { .. } => None,
+        let made = tiers.get(authority.name())?;
+        let servers = match (&http.target, &made.endpoints) {
+            (_, Some(endpoints)) => Servers::Several(endpoints.clone()),
+            (Target::Url(url) | Target::Spread(url), None) => Servers::One(url.clone()),
+            (Target::Urls(_) | Target::Request { .. }, None) => Servers::OfRequest,
         };
         let timeouts = http.common.timeouts;
         Some(Through {
-            base,
+            servers,
             guard: guard(&http.target),
             resolver: Resolver::new(timeouts.connect),
             timeouts,
-            roots: tiers.get(authority.name()).and_then(|made| made.roots.clone()),
+            roots: made.roots.clone(),
             via: self.me.clone(),
             tasks: self.tasks.clone(),
         })

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
 use crate::metrics::Metrics;
-use crate::net::{ClientConfig, Guard};
+use crate::net::{ClientConfig, Endpoints, Guard};
 use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
@@ -23,6 +23,8 @@ pub(super) struct Made {
     pub(super) upstream: Arc<dyn Upstream>,
     /// The tier's own CA certificates.
     pub(super) roots: Option<Roots>,
+    /// Its servers, where it has several.
+    pub(super) endpoints: Option<Arc<Endpoints>>,
 }
 
 /// Makes all of them; nothing is connected yet.
@@ -36,15 +38,23 @@ pub(super) async fn make(
     for tier in config.upstreams() {
         let client = client_config(tier.common()).await?;
         let roots = client.ca_pem.as_deref().and_then(Roots::new);
-        let upstream: Arc<dyn Upstream> = match &**tier {
-            Tier::Http(http) => Arc::new(http_tier(http, client, surroundings, me)?),
-            Tier::S3(s3) => Arc::new(s3_tier(s3, client, surroundings, me).await?),
+        let (upstream, endpoints): (Arc<dyn Upstream>, _) = match &**tier {
+            Tier::Http(http) => {
+                let (tier, endpoints) = http_tier(http, client, surroundings, me)?;
+                (Arc::new(tier), endpoints)
+            }
+            Tier::S3(s3) => (Arc::new(s3_tier(s3, client, surroundings, me).await?), None),
         };
         let upstream: Arc<dyn Upstream> = match tier.common().steady {
             true => Arc::new(Steady::new(upstream, metrics.tier(tier.name().as_str()))),
             false => upstream,
         };
-        tiers.insert(tier.name().clone(), Made { upstream, roots });
+        let made = Made {
+            upstream,
+            roots,
+            endpoints,
+        };
+        tiers.insert(tier.name().clone(), made);
     }
     Ok(tiers)
 }
@@ -72,11 +82,12 @@ fn http_tier(
     client: ClientConfig,
     surroundings: &Surroundings,
     me: &HeaderValue,
-) -> Result<HttpTier, StartError> {
+) -> Result<(HttpTier, Option<Arc<Endpoints>>), StartError> {
     let fault = |fault| StartError::Http(tier.common.name.clone(), fault);
-    let base = match &tier.target {
-        Target::Url(url) => Base::Fixed(url.to_string().parse().map_err(|_| fault(HttpTierFault::Url))?),
-        Target::Request { .. } => Base::Request,
+    let base = base(tier).ok_or_else(|| fault(HttpTierFault::Url))?;
+    let endpoints = match &base {
+        Base::Several(endpoints) => Some(endpoints.clone()),
+        Base::Fixed(_) | Base::Request => None,
     };
     let settings = HttpTierConfig {
         base,
@@ -85,13 +96,23 @@ fn http_tier(
         via: me.clone(),
         clock: surroundings.clock.clone(),
     };
-    HttpTier::new(settings).map_err(fault)
+    Ok((HttpTier::new(settings).map_err(fault)?, endpoints))
+}
+
+fn base(tier: &config::Http) -> Option<Base> {
+    let (name, within) = (tier.common.name.as_str(), tier.common.timeouts.connect);
+    Some(match &tier.target {
+        Target::Url(url) => Base::Fixed(url.to_string().parse().ok()?),
+        Target::Urls(urls) => Base::Several(Arc::new(Endpoints::listed(name, urls, within)?)),
+        Target::Spread(url) => Base::Several(Arc::new(Endpoints::spread(name, url, within))),
+        Target::Request { .. } => Base::Request,
+    })
 }
 
 /// An operator may name any address; the client of a forward proxy only public ones, and what is allowed.
 pub(super) fn guard(target: &Target) -> Guard {
     match target {
-        Target::Url(_) => Guard::Any,
+        Target::Url(_) | Target::Urls(_) | Target::Spread(_) => Guard::Any,
         Target::Request { allow } => Guard::Public { allow: allow.clone() },
     }
 }

@@ -80,6 +80,8 @@ pub(super) const MIN_BLOCKS: u64 = 4;
 pub(super) const ENTRIES: Bounds<Count> = bounds(Count::of(1_000_000), Count::of(16), Count::of(100_000_000));
 
 pub(super) const CONNECT_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(5), MILLISECOND, HOUR);
+/// Each is dialled every few seconds by everybody who has the list.
+pub(super) const ENDPOINTS: usize = 256;
 /// Long, since repositories that assemble an answer take their time.
 pub(super) const FIRST_BYTE_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(60), MILLISECOND, HOUR);
 pub(super) const IDLE_TIMEOUT: Bounds<Timespan> = bounds(Timespan::secs(60), MILLISECOND, HOUR);

@@ -157,14 +157,22 @@ pub(super) struct Disk {
     pub(super) min_free: Option<Size>,
 }
 
-/// An HTTP server.
+/// An HTTP server, or several with the same objects: exactly one of `url` and `urls`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["url"] }, { "required": ["urls"] }]))]
 pub(super) struct Http {
     /// The server, perhaps with a path that goes before every key. `request` is the server that a client of the
     /// forward proxy names; such a tier is the last of its route, and the route has a `host`.
-    #[schemars(required)]
     pub(super) url: Option<HttpTarget>,
+    /// Several servers with the same objects, of one scheme and path. Each object belongs to one of them, and to another
+    /// only while that one cannot be reached. Where this tier is the last of a route, what was stored is found only with
+    /// the very same list, in whatever order.
+    #[schemars(with = "Option<Vec<BaseUrl>>", length(min = 1, max = 256))]
+    pub(super) urls: Option<Vec<Option<BaseUrl>>>,
+    /// Whether each address that the name in `url` has is such a server. It is looked up every few seconds.
+    #[schemars(extend("default" = false))]
+    pub(super) spread: Option<Flag>,
     /// What a 404 of this server means, where it is the last tier of a route.
     #[schemars(extend("default" = "origin"))]
     pub(super) role: Option<Role>,

@@ -62,6 +62,11 @@ pub struct Http {
 pub enum Target {
     /// Named by the operator, who may name any address.
     Url(BaseUrl),
+    /// Several servers with the same objects: one at least, of one scheme and path, in an order that is theirs and not the
+    /// file's.
+    Urls(Vec<BaseUrl>),
+    /// Every address that this name has, each a server with the same objects.
+    Spread(BaseUrl),
     /// Named by the client of a forward proxy, who may not: public addresses and what is listed here.
     Request { allow: Vec<IpNet> },
 }
@@ -127,7 +132,9 @@ impl Upstream {
         )
     }
 
-    /// Which storage this is, as a part of keys: not how it is reached, but whose bytes they are.
+    /// Which storage this is, as a part of keys: not how it is reached, but whose bytes they are. A name that has many
+    /// addresses is what one with a single address is; of a list, all URLs in their own order, so that a list of one is
+    /// that URL, and a list with another server is another storage.
     #[must_use]
     pub fn authority_id(&self) -> AuthorityId {
         match self {
@@ -136,9 +143,16 @@ impl Upstream {
                 ..
             }) => AuthorityId::new(["request"]),
             Self::Http(Http {
-                target: Target::Url(url),
+                target: Target::Url(url) | Target::Spread(url),
                 ..
             }) => AuthorityId::new(["http", &url.to_string()]),
+            Self::Http(Http {
+                target: Target::Urls(urls),
+                ..
+            }) => {
+                let urls: Vec<_> = urls.iter().map(ToString::to_string).collect();
+                AuthorityId::new(["http"].into_iter().chain(urls.iter().map(String::as_str)))
+            }
             Self::S3(s3) => {
                 let endpoint = s3.endpoint.as_ref().map(ToString::to_string).unwrap_or_default();
                 AuthorityId::new(["s3", &endpoint, s3.bucket.as_str(), s3.prefix.as_str()])
@@ -152,9 +166,16 @@ impl fmt::Display for Upstream {
         write!(f, "{} (", self.name())?;
         match self {
             Self::Http(Http {
-                target: Target::Url(url),
+                target: Target::Url(url) | Target::Spread(url),
                 ..
             }) => write!(f, "{url}")?,
+            Self::Http(Http {
+                target: Target::Urls(urls),
+                ..
+            }) => {
+                let urls: Vec<_> = urls.iter().map(ToString::to_string).collect();
+                f.write_str(&urls.join(", "))?;
+            }
             Self::Http(Http {
                 target: Target::Request { .. },
                 ..

@@ -16,7 +16,7 @@ use super::value::{Leaf, leaves, or_variable};
 leaves!(BaseUrl, HttpTarget);
 
 /// `http` or `https`, a host, perhaps a port and a path that goes before every key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BaseUrl {
     tls: bool,
     host: Arc<str>,

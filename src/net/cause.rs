@@ -8,9 +8,14 @@ use crate::object::Cause;
 
 /// The cause of an exchange that brought no head.
 pub(super) fn of_exchange(error: &(dyn Error + 'static)) -> Cause {
-    find(error, |failed: &ConnectFailed| Some(failed.0))
+    of_connecting(error)
         .or_else(|| of_transfer(error))
         .unwrap_or(Cause::Reset)
+}
+
+/// The cause of there being no connection, if that is it.
+pub(super) fn of_connecting(error: &(dyn Error + 'static)) -> Option<Cause> {
+    find(error, |failed: &ConnectFailed| Some(failed.0))
 }
 
 /// The cause of a body's end before its time.

@@ -66,7 +66,13 @@ pub struct Client {
 impl Client {
     /// A client that dials what the guard permits. Nothing is connected yet.
     pub fn new(config: ClientConfig, guard: Guard) -> Result<Self, TlsFault> {
-        let connector = Connector::new(guard, config.connect, tls_config(config.ca_pem.as_deref())?);
+        Self::speaking_with(None, config, guard)
+    }
+
+    /// As [`Client::new`]; certificates are to be for `name` in place of the host of each request.
+    pub fn speaking_with(name: Option<&str>, config: ClientConfig, guard: Guard) -> Result<Self, TlsFault> {
+        let tls = tls_config(config.ca_pem.as_deref())?;
+        let connector = Connector::new(guard, config.connect, tls, name);
         // hyper spawns a task for each connection and ends it with the connection; no other place here spawns.
         let inner = legacy::Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
@@ -86,10 +92,19 @@ impl Client {
 
     /// Sends one request with an absolute URI and a Host field, and waits for the final response head.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Transfer>, Cause> {
-        let permit = self.permit().await?;
+        self.deliver(request).await.map_err(|unanswered| unanswered.cause)
+    }
+
+    /// As [`Client::send`]; tells also whether there was a connection.
+    pub async fn deliver(&self, request: Request<Full<Bytes>>) -> Result<Response<Transfer>, Unanswered> {
+        let there = |cause| Unanswered {
+            cause,
+            unconnected: false,
+        };
+        let permit = self.permit().await.map_err(there)?;
         let response = self.exchange(request).await?;
         if head_size(response.headers()) > self.config.head_limit {
-            return Err(Cause::Malformed);
+            return Err(there(Cause::Malformed));
         }
         Ok(response.map(|body| Transfer::new(body, permit, self.config.idle)))
     }
@@ -103,15 +118,15 @@ impl Client {
 
     /// Kept connections may all have been closed at once, so that one after the other breaks; a fresh one that breaks is
     /// a failure.
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Cause> {
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, Unanswered> {
         let repeatable = matches!(*request.method(), Method::GET | Method::HEAD);
         for _ in 0..if repeatable { STALE_CONNECTIONS } else { 0 } {
             match self.attempt(again(&request)).await {
                 Err((Cause::Reset, Connection::Kept)) => {}
-                outcome => return outcome.map_err(|(cause, _)| cause),
+                outcome => return outcome.map_err(Unanswered::from),
             }
         }
-        self.attempt(request).await.map_err(|(cause, _)| cause)
+        self.attempt(request).await.map_err(Unanswered::from)
     }
 
     /// The connector bounds how long there is no connection; from then on the first byte is waited for.
@@ -122,18 +137,23 @@ impl Client {
         let mut response = pin!(self.inner.request(request));
         let outcome = tokio::select! {
             biased;
-            outcome = &mut response => outcome.map_err(|error| cause::of_exchange(&error)),
-            () = connected => match timeout(self.config.first_byte, response).await {
-                Ok(outcome) => outcome.map_err(|error| cause::of_exchange(&error)),
-                Err(_) => Err(Cause::Timeout),
-            }
+            outcome = &mut response => Some(outcome),
+            () = connected => timeout(self.config.first_byte, response).await.ok(),
         };
         let connection = if was_used(&watched) {
             Connection::Kept
         } else {
             Connection::Fresh
         };
-        outcome.map_err(|cause| (cause, connection))
+        match outcome {
+            Some(Ok(response)) => Ok(response),
+            // A kept connection that closed before anything was written counts for nothing.
+            Some(Err(error)) => Err(match cause::of_connecting(&error) {
+                Some(cause) => (cause, Connection::None),
+                None => (cause::of_exchange(&error), connection),
+            }),
+            None => Err((Cause::Timeout, connection)),
+        }
     }
 }
 
@@ -141,8 +161,26 @@ impl Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Connection {
     Kept,
-    /// Or none at all.
     Fresh,
+    None,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unanswered {
+    /// What happened.
+    pub cause: Cause,
+    /// Whether it is that there was no connection.
+    pub unconnected: bool,
+}
+
+impl From<(Cause, Connection)> for Unanswered {
+    fn from((cause, connection): (Cause, Connection)) -> Self {
+        Self {
+            cause,
+            unconnected: connection == Connection::None,
+        }
+    }
 }
 
 /// The same request, to be sent once more.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::Uri;
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnector, MaybeHttpsStream};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tower_service::Service;
@@ -43,16 +44,19 @@ struct Dialer {
 }
 
 impl Connector {
-    pub(super) fn new(guard: Guard, within: Duration, tls: rustls::ClientConfig) -> Self {
+    /// `name`: whom certificates are for, where it is not the host of the URI.
+    pub(super) fn new(guard: Guard, within: Duration, tls: rustls::ClientConfig, name: Option<&str>) -> Self {
         let dialer = Dialer {
             resolver: Resolver::new(within),
             guard: Arc::new(guard),
             within,
         };
-        Self {
-            inner: HttpsConnector::from((dialer, tls)),
-            within,
-        }
+        let name = name.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+        let inner = match name {
+            None => HttpsConnector::from((dialer, tls)),
+            Some(name) => HttpsConnector::new(dialer, tls, false, Arc::new(FixedServerNameResolver::new(name))),
+        };
+        Self { inner, within }
     }
 }
 

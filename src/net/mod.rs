@@ -1,8 +1,9 @@
 //! How upstreams are reached.
 //!
 //! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, what a
-//! failure is called, and, without a clock, how much is done against trouble: budget, breaker, quantile.
-//! Never: decides what is asked, of whom, or whether to ask again.
+//! failure is called, which of a tier's servers has which share of the objects, and, without a clock, how much is done
+//! against trouble: budget, breaker, quantile.
+//! Never: decides what is asked, of which tier, or whether to ask again.
 
 mod breaker;
 mod budget;
@@ -10,18 +11,22 @@ mod cause;
 mod client;
 mod connect;
 mod dialled;
+mod endpoints;
 mod guard;
+mod health;
 mod latency;
 #[cfg(test)]
 pub(crate) mod listener;
 mod reach;
 mod resolve;
+mod ring;
 mod roots;
 mod transfer;
 
 pub use breaker::{Breaker, Pass};
 pub use budget::Budget;
-pub use client::{Client, ClientConfig};
+pub use client::{Client, ClientConfig, Unanswered};
+pub use endpoints::{Candidates, Endpoint, Endpoints};
 pub use guard::Guard;
 pub use latency::Latency;
 pub use reach::Reach;

@@ -1,5 +1,5 @@
 //! Whether an upstream's endpoint can be reached at all: what `/readyz` and the log say of it. No decision depends on
-//! this; requests find out by themselves.
+//! this, but whom to ask first where a tier has several servers; requests find out by themselves.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,18 +53,31 @@ impl Reach {
     pub async fn watch(self: Arc<Self>) {
         let resolver = Resolver::new(self.within);
         loop {
-            let found = self.attempt(&resolver).await;
-            let before = std::mem::replace(&mut *self.state.lock(), found);
-            match (before, found) {
-                (None, Some(_)) => tracing::warn!(reason = self.trouble(), "an upstream is out of reach"),
-                (Some(_), None) => tracing::info!(tier = self.tier, "an upstream is back in reach"),
-                _ => {}
-            }
+            self.note(self.attempt(&resolver).await);
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    async fn attempt(&self, resolver: &Resolver) -> Option<Cause> {
+    /// The host and the port that are dialled.
+    pub(super) fn place(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// What an attempt found is so from now on.
+    pub(super) fn note(&self, found: Option<Cause>) {
+        let before = std::mem::replace(&mut *self.state.lock(), found);
+        match (before, found) {
+            (None, Some(_)) => tracing::warn!(reason = self.trouble(), "an upstream is out of reach"),
+            (Some(_), None) => {
+                let (tier, host, port) = (&self.tier, &self.host, self.port);
+                tracing::info!(tier, host, port, "an upstream is back in reach");
+            }
+            _ => {}
+        }
+    }
+
+    /// Tries once: why it cannot be reached, if so.
+    pub(super) async fn attempt(&self, resolver: &Resolver) -> Option<Cause> {
         // The operator named this endpoint.
         let addresses = match resolver.resolve(&self.host, self.port, &Guard::Any).await {
             Ok(addresses) => addresses,

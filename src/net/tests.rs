@@ -253,6 +253,22 @@ async fn tls_trusts_its_ca_file_and_nobody_else() {
     assert_eq!(strange.unwrap_err(), Cause::Tls);
 }
 
+/// The servers that a name leads to are dialled by address.
+#[tokio::test]
+async fn a_certificate_may_be_for_a_name_that_is_not_dialled() {
+    let (acceptor, pem) = tls(false);
+    let answer = |_: &str| say("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc");
+    let listener = Listener::start_with(answer, Some(acceptor)).await;
+    let url = format!("https://127.0.0.1:{}/", listener.address.port());
+    let check = async |name: &str, expected: Option<Cause>| {
+        let ca_pem = Some(pem.clone().into_bytes());
+        let client = Client::speaking_with(Some(name), ClientConfig { ca_pem, ..config() }, Guard::Any).unwrap();
+        assert_eq!(get(&client, &url).await.err(), expected, "{name}");
+    };
+    check("localhost", None).await;
+    check("other.example", Some(Cause::Tls)).await;
+}
+
 /// In TLS 1.3 the server's refusal comes after the handshake, in place of an answer.
 #[tokio::test]
 async fn a_server_that_wants_our_certificate_is_a_matter_of_tls() {

@@ -196,7 +196,7 @@ impl Gate {
         // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
         let named = if self.rules.s3_dialect { None } else { place.query };
         let written = writes(request.method).then(|| (self.route.clone(), self.key(place, named)));
-        let to = through.to(why, request, place, written);
+        let to = through.to(why, request, place, named, written);
         Decision {
             route: Some(self.metrics.clone()),
             class: "pass",

@@ -127,8 +127,8 @@ impl<S: Service> Edge<S> {
         if passing.resolved() {
             return Ok(());
         }
-        let addresses = timeout(passing.patience(), passing.addresses());
-        let found = serve::unless_gone(session, ctx, addresses).await;
+        let hops = timeout(passing.patience(), passing.hops());
+        let found = serve::unless_gone(session, ctx, hops).await;
         let found = found.map_err(|_| Fault::ClientGone)?;
         let found = found.map_err(|_| Cause::Timeout).flatten().map_err(Fault::Upstream)?;
         let passing = ctx.passing.as_mut().ok_or(Fault::Internal)?;

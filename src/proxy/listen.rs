@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::conn::{Conn, Origin};
 use super::edge::Edge;
 use super::hooks::Hooks;
-use super::pass::MAX_ADDRESSES;
+use super::pass::MAX_HOPS;
 use super::service::Service;
 use super::socket::bind;
 use super::visit::Visit;
@@ -79,7 +79,7 @@ impl<S: Service> Front<S> {
     pub fn new(config: &Config, service: S, metrics: &Arc<Metrics>) -> Self {
         let conf = ServerConf {
             // An attempt for each address, and one for a kept connection that was about to close.
-            max_retries: MAX_ADDRESSES + 1,
+            max_retries: MAX_HOPS + 1,
             ..ServerConf::default()
         };
         let edge = Arc::new(Edge::new(config, service, Arc::clone(metrics)));

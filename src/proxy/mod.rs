@@ -36,5 +36,7 @@ pub use door::{Door, Gate};
 pub use head::Head;
 pub use listen::{Bound, Front};
 pub use roots::Roots;
-pub use service::{Abort, Action, Answered, AtHand, Decision, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls};
-pub use through::Through;
+pub use service::{
+    Abort, Action, Answered, AtHand, Decision, Hop, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls,
+};
+pub use through::{Servers, Through};

@@ -3,7 +3,6 @@
 //! Owns: what the upstream is sent instead of what the client sent, and the pin rule (`semantics.md`, Pass).
 //! Never: resolves a name (Pingora would block on it and panic), stores, retries what is not safe to repeat.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -16,7 +15,7 @@ use pingora::upstreams::peer::{HttpPeer, HttpUpstreamRequestPolicy};
 use pingora::{Error, Result};
 
 use super::errors::Fault;
-use super::service::{Answered, PassTo, Tls};
+use super::service::{Answered, Hop, PassTo};
 use crate::config::TierTimeouts;
 use crate::object::{Cause, ETag, StrongETag, hop_by_hop, is_hop_by_hop};
 
@@ -24,8 +23,6 @@ use crate::object::{Cause, ETag, StrongETag, hop_by_hop, is_hop_by_hop};
 pub(super) struct Passing {
     /// Taken when it is first awaited. Pingora wants its contexts to be `Sync`, which futures need not be.
     resolving: Mutex<Option<Resolving>>,
-    tls: Option<Tls>,
-    host: HeaderValue,
     path_and_query: Box<str>,
     via: HeaderValue,
     pin: Option<Vec<StrongETag>>,
@@ -35,17 +32,17 @@ pub(super) struct Passing {
     answered: OnAnswer,
     method: Method,
     client_version: Version,
-    addresses: Vec<SocketAddr>,
+    hops: Vec<Hop>,
     tried: usize,
 }
 
-type Resolving = BoxFuture<'static, Result<Vec<SocketAddr>, Cause>>;
+type Resolving = BoxFuture<'static, Result<Vec<Hop>, Cause>>;
 
 /// Tells at last, also if the request is dropped.
 struct OnAnswer(Option<Answered>);
 
-/// How many addresses of one upstream are tried before the client is told.
-pub(super) const MAX_ADDRESSES: usize = 3;
+/// How many addresses are tried before the client is told.
+pub(super) const MAX_HOPS: usize = 3;
 /// How long an upstream's connection is kept for the next request: less than servers usually keep it.
 const KEPT: Duration = Duration::from_secs(30);
 
@@ -54,9 +51,7 @@ const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 impl Passing {
     pub(super) fn new(to: PassTo, request: &RequestHeader) -> Self {
         Self {
-            resolving: Mutex::new(Some(to.addresses)),
-            tls: to.tls,
-            host: to.host,
+            resolving: Mutex::new(Some(to.hops)),
             path_and_query: to.path_and_query,
             via: to.via,
             pin: to.pin,
@@ -66,7 +61,7 @@ impl Passing {
             answered: OnAnswer(to.answered),
             method: request.method.clone(),
             client_version: request.version,
-            addresses: Vec::new(),
+            hops: Vec::new(),
             tried: 0,
         }
     }
@@ -86,31 +81,31 @@ impl Passing {
     }
 
     /// Where the request goes, to be awaited before the first address is tried.
-    pub(super) fn addresses(&mut self) -> Resolving {
+    pub(super) fn hops(&mut self) -> Resolving {
         let resolving = self.resolving.get_mut().take();
         resolving.unwrap_or_else(|| Box::pin(std::future::ready(Err(Cause::NoAddress))))
     }
 
     /// Whether there are addresses already, from an attempt before.
     pub(super) fn resolved(&self) -> bool {
-        !self.addresses.is_empty()
+        !self.hops.is_empty()
     }
 
-    pub(super) fn resolve(&mut self, addresses: Vec<SocketAddr>) {
-        self.addresses = addresses;
-        self.addresses.truncate(MAX_ADDRESSES);
+    pub(super) fn resolve(&mut self, hops: Vec<Hop>) {
+        self.hops = hops;
+        self.hops.truncate(MAX_HOPS);
     }
 
     /// The peer for the next attempt.
     pub(super) fn peer(&self) -> Option<HttpPeer> {
-        let address = *self.addresses.get(self.tried)?;
-        let mut peer = match &self.tls {
-            None => HttpPeer::new(address, false, String::new()),
+        let hop = self.hops.get(self.tried)?;
+        let mut peer = match &hop.tls {
+            None => HttpPeer::new(hop.address, false, String::new()),
             // Without a name Pingora would verify nothing.
             Some(tls) if tls.name.is_empty() => return None,
-            Some(tls) => HttpPeer::new(address, true, tls.name.to_string()),
+            Some(tls) => HttpPeer::new(hop.address, true, tls.name.to_string()),
         };
-        if let Some(roots) = self.tls.as_ref().and_then(|tls| tls.roots.as_ref()) {
+        if let Some(roots) = hop.tls.as_ref().and_then(|tls| tls.roots.as_ref()) {
             roots.trusted_by(&mut peer);
         }
         let timeouts = self.timeouts;
@@ -131,13 +126,15 @@ impl Passing {
     /// The last address could not be reached; whether there is another one.
     pub(super) fn unreachable(&mut self) -> bool {
         self.tried += 1;
-        self.tried < self.addresses.len()
+        self.tried < self.hops.len()
     }
 
     /// Hop-by-hop fields are gone already.
     pub(super) fn request(&self, request: &mut RequestHeader) -> Result<()> {
         request.set_raw_path(self.path_and_query.as_bytes())?;
-        request.insert_header(header::HOST, self.host.clone())?;
+        if let Some(hop) = self.hops.get(self.tried) {
+            request.insert_header(header::HOST, hop.host.clone())?;
+        }
         request.append_header(header::VIA, self.via.clone())?;
         Ok(())
     }

@@ -119,12 +119,8 @@ pub struct Abort(pub &'static str);
 
 /// Where and how a request is passed on.
 pub struct PassTo {
-    /// The addresses to try in this order, each of them already allowed.
-    pub addresses: BoxFuture<'static, Result<Vec<SocketAddr>, Cause>>,
-    /// `None`: no TLS.
-    pub tls: Option<Tls>,
-    /// The Host field.
-    pub host: HeaderValue,
+    /// Whom to try, in this order, until there is a connection.
+    pub hops: BoxFuture<'static, Result<Vec<Hop>, Cause>>,
     /// What follows the first line's method; begins with a slash.
     pub path_and_query: Box<str>,
     /// What this process adds to Via; by it a loop is known.
@@ -144,6 +140,17 @@ pub struct PassTo {
 /// Called once with the status that an upstream answered, or with `None`. What it returns is awaited before the client
 /// hears of the answer; dropped, what it stands for is done all the same.
 pub type Answered = Box<dyn FnOnce(Option<StatusCode>) -> BoxFuture<'static, ()> + Send + Sync>;
+
+/// A server to which a request may be passed on.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// Its address, which is already allowed.
+    pub address: SocketAddr,
+    /// `None`: no TLS.
+    pub tls: Option<Tls>,
+    /// The Host field.
+    pub host: HeaderValue,
+}
 
 /// With whom to speak TLS.
 #[derive(Clone, Debug)]
@@ -255,8 +262,7 @@ impl fmt::Debug for Reply {
 impl fmt::Debug for PassTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PassTo")
-            .field("host", &self.host)
-            .field("tls", &self.tls)
+            .field("path_and_query", &self.path_and_query)
             .field("detail", &self.detail)
             .finish_non_exhaustive()
     }

@@ -1,25 +1,27 @@
 //! Where requests that are passed on go: the authority, with what the client sent.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use http::header::HeaderValue;
 use http::{Method, StatusCode};
 use tokio_util::task::TaskTracker;
 
 use super::door::Place;
-use super::{Answered, PassTo, Request, Roots, Tls};
+use super::{Answered, Hop, PassTo, Request, Roots, Tls};
 use crate::config::{BaseUrl, TierTimeouts};
 use crate::fetch::Route;
-use crate::net::{Guard, Resolver};
-use crate::object::{ObjectKey, TargetOrigin};
+use crate::net::{Endpoints, Guard, Resolver};
+use crate::object::{Cause, ObjectKey, TargetOrigin};
 use crate::request::Pass;
 use crate::request::conditional::Match;
 
 /// The HTTP authority of a route, for requests that are passed on.
 #[derive(Clone, Debug)]
 pub struct Through {
-    /// Fixed, or `None` for wherever the request says.
-    pub base: Option<BaseUrl>,
+    /// Where it is.
+    pub servers: Servers,
     /// What may be dialled.
     pub guard: Guard,
     /// Bounded lookups.
@@ -34,41 +36,60 @@ pub struct Through {
     pub tasks: TaskTracker,
 }
 
-/// Scheme, host, port and what goes before the path.
-struct Authority {
+/// The servers of an authority.
+#[derive(Clone, Debug)]
+pub enum Servers {
+    /// The operator's only one.
+    One(BaseUrl),
+    /// Several, each with its share of the objects.
+    Several(Arc<Endpoints>),
+    /// Whichever the request says.
+    OfRequest,
+}
+
+/// Scheme, host, port and what a server is told in Host.
+struct Server {
     secure: bool,
     host: Arc<str>,
     port: u16,
     host_field: String,
-    root: String,
 }
 
+type Hops = BoxFuture<'static, Result<Vec<Hop>, Cause>>;
+
+/// How many addresses of one server are tried where there are others.
+const ADDRESSES: usize = 2;
+
 impl Through {
-    /// How a request is passed on. `written` names the object if the request may change it.
+    /// How a request is passed on. `named` is what of its query names the object, `written` that object if the request
+    /// may change it.
     pub(super) fn to(
         &self,
         why: Pass,
         request: &Request<'_>,
         place: Place<'_>,
+        named: Option<&str>,
         written: Option<(Arc<Route>, ObjectKey)>,
     ) -> PassTo {
-        let authority = self.authority(place.target);
+        let base = match &self.servers {
+            Servers::One(base) => Some(base),
+            Servers::Several(endpoints) => Some(endpoints.base()),
+            Servers::OfRequest => None,
+        };
+        let root = base.map_or("", BaseUrl::path);
         let query = place.query.map(|query| format!("?{query}")).unwrap_or_default();
-        let path_and_query = format!("{}{}{query}", authority.root, place.path).into_boxed_str();
+        let path_and_query = format!("{root}{}{query}", place.path).into_boxed_str();
         let pin = match Match::of(request.fields) {
             Match::Strong(tags) if *request.method == Method::GET => Some(tags),
             _ => None,
         };
-        let (resolver, guard) = (self.resolver.clone(), self.guard.clone());
-        let (host, port) = (authority.host.clone(), authority.port);
-        let addresses = Box::pin(async move { resolver.resolve(&host, port, &guard).await });
+        let hops = match &self.servers {
+            Servers::One(base) => self.to_one(Server::of_url(base)),
+            Servers::Several(endpoints) => self.to_one_of(endpoints.clone(), place.path, named),
+            Servers::OfRequest => self.to_one(Server::of_target(place.target)),
+        };
         PassTo {
-            addresses,
-            tls: authority.secure.then(|| Tls {
-                name: (&*authority.host).into(),
-                roots: self.roots.clone(),
-            }),
-            host: HeaderValue::from_str(&authority.host_field).unwrap_or(HeaderValue::from_static("")),
+            hops,
             path_and_query,
             via: self.via.clone(),
             pin,
@@ -79,31 +100,32 @@ impl Through {
         }
     }
 
-    fn authority(&self, target: Option<&TargetOrigin>) -> Authority {
-        match (&self.base, target) {
-            (Some(base), _) => Authority {
-                secure: base.is_tls(),
-                host: base.host().into(),
-                port: base.port(),
-                host_field: base.authority(),
-                root: base.path().trim_end_matches('/').to_owned(),
-            },
-            (None, Some(target)) => Authority {
-                secure: target.secure,
-                host: target.host.clone(),
-                port: target.port,
-                host_field: target.host_field(),
-                root: String::new(),
-            },
-            // Routes match such a tier only with a target; an empty name has no address.
-            (None, None) => Authority {
-                secure: false,
-                host: "".into(),
-                port: 80,
-                host_field: String::new(),
-                root: String::new(),
-            },
-        }
+    fn to_one(&self, server: Server) -> Hops {
+        let (resolver, guard, roots) = (self.resolver.clone(), self.guard.clone(), self.roots.clone());
+        Box::pin(async move {
+            let found = resolver.resolve(&server.host, server.port, &guard).await?;
+            Ok(server.hops(found, roots.as_ref()))
+        })
+    }
+
+    /// The server that reads of this object are put to, then those that stand in for it.
+    fn to_one_of(&self, endpoints: Arc<Endpoints>, path: &str, named: Option<&str>) -> Hops {
+        let (resolver, guard, roots) = (self.resolver.clone(), self.guard.clone(), self.roots.clone());
+        let (path, named) = (path.to_owned(), named.map(str::to_owned));
+        Box::pin(async move {
+            let (mut hops, mut failed) = (Vec::new(), Cause::NoAddress);
+            for endpoint in endpoints.candidates(&path, named.as_deref()).await? {
+                let (host, port) = endpoint.dialled();
+                match resolver.resolve(host, port, &guard).await {
+                    Ok(mut found) => {
+                        found.truncate(ADDRESSES);
+                        hops.extend(Server::of_url(endpoint.base()).hops(found, roots.as_ref()));
+                    }
+                    Err(cause) => failed = cause,
+                }
+            }
+            if hops.is_empty() { Err(failed) } else { Ok(hops) }
+        })
     }
 
     /// A write that may have gone through makes what is current unknown: 2xx, 3xx, 502, 504, or no answer at all. From
@@ -122,5 +144,49 @@ impl Through {
             let learnt = tasks.spawn(async move { route.written(&key).await });
             Box::pin(async move { drop(learnt.await) })
         })
+    }
+}
+
+impl Server {
+    fn of_url(url: &BaseUrl) -> Self {
+        Self {
+            secure: url.is_tls(),
+            host: url.host().into(),
+            port: url.port(),
+            host_field: url.authority(),
+        }
+    }
+
+    fn of_target(target: Option<&TargetOrigin>) -> Self {
+        match target {
+            Some(target) => Self {
+                secure: target.secure,
+                host: target.host.clone(),
+                port: target.port,
+                host_field: target.host_field(),
+            },
+            // Routes match such a tier only with a target; an empty name has no address.
+            None => Self {
+                secure: false,
+                host: "".into(),
+                port: 80,
+                host_field: String::new(),
+            },
+        }
+    }
+
+    /// It, at each of these addresses.
+    fn hops(&self, addresses: Vec<SocketAddr>, roots: Option<&Roots>) -> Vec<Hop> {
+        let tls = self.secure.then(|| Tls {
+            name: (&*self.host).into(),
+            roots: roots.cloned(),
+        });
+        let host = HeaderValue::from_str(&self.host_field).unwrap_or(HeaderValue::from_static(""));
+        let hop = |address| Hop {
+            address,
+            tls: tls.clone(),
+            host: host.clone(),
+        };
+        addresses.into_iter().map(hop).collect()
     }
 }

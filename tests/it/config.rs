@@ -260,6 +260,11 @@ fn the_schema_refuses_what_it_can_see() {
     check("[local, shared]", "[]", false);
     check("[local, shared]", "[null]", false);
     check("url: request", "url: ftp://a", false);
+    check("url: request", "urls: [http://a]", true);
+    check("url: request", "urls: [request]", false);
+    check("url: request", "urls: []", false);
+    check("url: request", "url: http://a\n      urls: [http://b]", false);
+    check("url: request", "spread: true", false);
     check("url: request", "url: https://user:secret@a", false);
     check("  local:\n", "  lo.cal:\n", false);
     check("instance: pinstripe", "instance: ", true);

@@ -7,6 +7,7 @@
 mod ahead;
 mod answers;
 mod chain;
+mod cluster;
 mod command_line;
 mod config;
 mod crash;

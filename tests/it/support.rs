@@ -84,6 +84,12 @@ impl Sidecar {
         std::mem::replace(&mut self.disk, tempfile::tempdir().unwrap())
     }
 
+    /// Ends in the middle of whatever it does; its connections break.
+    pub(crate) async fn kill(mut self) {
+        self.running.abort();
+        assert!((&mut self.running).await.unwrap_err().is_cancelled());
+    }
+
     /// One request on a connection of its own: `request` is the request line without version, then fields.
     pub(crate) async fn get(&self, request: &str) -> Answer {
         get(self.address, request).await

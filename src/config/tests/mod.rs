@@ -8,6 +8,8 @@ mod rules;
 
 use std::time::Duration;
 
+use crate::object::AuthorityId;
+
 use super::{AccessLog, Auth, Config, Dialect, Discovery, Role, Size, Target, Upstream, Writes};
 
 /// The example of the interface.
@@ -91,6 +93,30 @@ fn the_example_of_the_interface_is_understood() {
     };
     assert!(matches!(&http.target, Target::Request { allow } if allow.len() == 1));
     assert_eq!((config.disks().len(), config.upstreams().len()), (1, 2));
+}
+
+/// What is stored is found again however a server is reached, and wherever it stands in a list.
+#[test]
+fn a_storage_is_the_same_in_whatever_way_it_is_written() {
+    let id = |http: &str| {
+        let tiers = format!("tiers:\n  extra: {{ http: {{ {http} }} }}");
+        let text = EXAMPLE
+            .replace("tiers:\n", &(tiers + "\n"))
+            .replace("[local, target]", "[local, extra]");
+        let text = text.replace(
+            "  target:\n    http:\n      url: request\n      allow: [10.20.0.0/16]\n",
+            "",
+        );
+        parse(&text).routes[1].upstreams.authority().authority_id()
+    };
+    let one = id("url: 'http://a/b'");
+    assert_eq!(one, AuthorityId::new(["http", "http://a/b"]));
+    assert_eq!(one, id("urls: ['http://a:80/b/']"));
+    assert_eq!(one, id("url: 'http://a/b', spread: true"));
+    let two = id("urls: ['http://c/b', 'http://a/b']");
+    assert_eq!(two, id("urls: ['http://a/b', 'http://c/b']"));
+    assert_eq!(two, AuthorityId::new(["http", "http://a/b", "http://c/b"]));
+    assert_ne!(two, one);
 }
 
 /// The faults of the example after one change: of each the path and how the message begins.

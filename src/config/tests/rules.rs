@@ -18,6 +18,68 @@ fn listeners() {
 }
 
 #[test]
+fn several_servers() {
+    let tier = |yaml: &str| format!("tiers:\n  extra: {{ http: {yaml} }}");
+    let check = |yaml: &str, expected: &[&str]| {
+        let unused = ["tiers.extra: no route uses this tier"];
+        check(("tiers:", &tier(yaml)), &[&unused, expected].concat());
+    };
+    check("{ urls: ['http://a', 'http://b:81', 'http://a:81'] }", &[]);
+    check("{ url: 'http://a', spread: true }", &[]);
+    check("{ urls: ['http://a'], spread: false }", &[]);
+    check("{}", &["tiers.extra.http.url: this is missing; expected a URL"]);
+    check(
+        "{ url: 'http://a', urls: ['http://b'] }",
+        &["tiers.extra.http.urls: there is a `url` as well; expected one of `url` and `urls`"],
+    );
+    check(
+        "{ urls: [] }",
+        &["tiers.extra.http.urls: this list is empty; expected one URL"],
+    );
+    check(
+        "{ urls: ['http://a', null] }",
+        &["tiers.extra.http.urls[1]: this is missing"],
+    );
+    check(
+        "{ urls: ['http://a', request] }",
+        &["tiers.extra.http.urls[1]: this is no absolute URL"],
+    );
+    for other in ["https://b", "http://b/base"] {
+        check(
+            &format!("{{ urls: ['http://a', '{other}', 'http://c'] }}"),
+            &[
+                "tiers.extra.http.urls[1]: the scheme or the path differs from that of the first; expected URLs that differ",
+            ],
+        );
+    }
+    check(
+        "{ urls: ['http://a', 'http://b', 'http://A:80/'] }",
+        &["tiers.extra.http.urls[2]: tiers.extra.http.urls[0] is the same; expected each server once"],
+    );
+    let many: Vec<_> = (0..257).map(|n| format!("'http://a{n}'")).collect();
+    check(
+        &format!("{{ urls: [{}] }}", many.join(", ")),
+        &["tiers.extra.http.urls: these are 257; expected 256 URLs at most"],
+    );
+    check(
+        "{ urls: ['http://a'], spread: true }",
+        &["tiers.extra.http.spread: each URL of a list is one server; expected it only beside a `url` with a name"],
+    );
+    check(
+        "{ url: 'http://[::1]', spread: true }",
+        &["tiers.extra.http.spread: an address has no others"],
+    );
+    check(
+        "{ url: request, spread: true }",
+        &["tiers.extra.http.spread: the request names the server"],
+    );
+    check(
+        "{ urls: ['http://a'], allow: [] }",
+        &["tiers.extra.http.allow: this tier dials what its `url` says"],
+    );
+}
+
+#[test]
 fn tiers() {
     let tier = |yaml: &str| format!("tiers:\n  extra: {yaml}");
     let check = |yaml: &str, expected: &[&str]| check(("tiers:", &tier(yaml)), expected);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::disks::disk_tier;
-use super::{bounded, required, required_leaf, section};
+use super::{bounded, elements, required, required_leaf, section};
 use crate::config::bounds;
 use crate::config::choice::Role;
 use crate::config::fault::Notes;
@@ -129,19 +129,81 @@ fn http_tier(name: TierName, http: file::Http, path: &YamlPath, notes: &mut Note
     let at = path.key("allow");
     let given = http.allow.is_some();
     let allow = allowed(http.allow.unwrap_or_default(), &at, notes);
-    let target = match required_leaf(http.url, &path.key("url"), notes)? {
-        HttpTarget::Request => Target::Request { allow },
-        HttpTarget::Url(_) if given => {
-            notes.fault(
-                &at,
-                "this tier dials what its `url` says",
-                "`allow` only beside `url: request`",
-            );
-            return None;
-        }
-        HttpTarget::Url(url) => Target::Url(url),
+    let target = target(http.url, http.urls, allow, path, notes)?;
+    if given && !matches!(target, Target::Request { .. }) {
+        notes.fault(
+            &at,
+            "this tier dials what its `url` says",
+            "`allow` only beside `url: request`",
+        );
+        return None;
+    }
+    let spread = http.spread.is_some_and(|Flag(yes)| yes);
+    let target = if spread {
+        spread_out(target, &path.key("spread"), notes)?
+    } else {
+        target
     };
     Some(Http { common, target })
+}
+
+/// A server, several, or whichever the request says.
+fn target(
+    url: Option<HttpTarget>,
+    urls: Option<Vec<Option<BaseUrl>>>,
+    allow: Vec<IpNet>,
+    path: &YamlPath,
+    notes: &mut Notes,
+) -> Option<Target> {
+    let list = path.key("urls");
+    match (url, urls) {
+        (Some(_), Some(_)) => {
+            notes.fault(&list, "there is a `url` as well", "one of `url` and `urls`");
+            None
+        }
+        (Some(HttpTarget::Request), None) => Some(Target::Request { allow }),
+        (Some(HttpTarget::Url(url)), None) => Some(Target::Url(url)),
+        (None, None) if notes.is_doubtful(&list) => None,
+        (None, None) => {
+            required_leaf::<HttpTarget>(None, &path.key("url"), notes)?;
+            None
+        }
+        (None, urls) => several(urls, &list, notes).map(Target::Urls),
+    }
+}
+
+/// URLs that differ in host or port and in nothing else, in their own order.
+fn several(urls: Option<Vec<Option<BaseUrl>>>, path: &YamlPath, notes: &mut Notes) -> Option<Vec<BaseUrl>> {
+    let mut earlier: Vec<(BaseUrl, YamlPath)> = Vec::new();
+    let judge = |url: BaseUrl, path: &YamlPath, notes: &mut Notes| {
+        let first = earlier.first().map_or(&url, |(first, _)| first);
+        if (url.scheme(), url.path()) != (first.scheme(), first.path()) {
+            let problem = "the scheme or the path differs from that of the first";
+            notes.fault(path, problem, "URLs that differ in host and port only");
+        } else if let Some((_, other)) = earlier.iter().find(|(other, _)| *other == url) {
+            notes.fault(path, format!("{other} is the same"), "each server once");
+        }
+        earlier.push((url.clone(), path.clone()));
+        Some(url)
+    };
+    let mut urls = elements(urls, path, "one URL at least", notes, judge)?;
+    if urls.len() > bounds::ENDPOINTS {
+        let problem = format!("these are {}", urls.len());
+        notes.fault(path, problem, format!("{} URLs at most", bounds::ENDPOINTS));
+    }
+    urls.sort();
+    Some(urls)
+}
+
+fn spread_out(target: Target, path: &YamlPath, notes: &mut Notes) -> Option<Target> {
+    let problem = match target {
+        Target::Url(url) if url.address().is_none() => return Some(Target::Spread(url)),
+        Target::Url(_) => "an address has no others",
+        Target::Urls(_) | Target::Spread(_) => "each URL of a list is one server",
+        Target::Request { .. } => "the request names the server",
+    };
+    notes.fault(path, problem, "it only beside a `url` with a name");
+    None
 }
 
 fn allowed(list: Vec<Option<Cidr>>, path: &YamlPath, notes: &mut Notes) -> Vec<IpNet> {

@@ -13,7 +13,7 @@ use super::harness::{GET, house, upstream};
 use super::passing::{OK, passed, to};
 use crate::config::TierTimeouts;
 use crate::object::Cause;
-use crate::proxy::{Action, PassTo, Roots, Tls};
+use crate::proxy::{Action, Hop, PassTo, Roots, Tls};
 
 #[tokio::test]
 async fn upstreams_that_fail_are_told_apart() {
@@ -72,7 +72,7 @@ async fn upstreams_that_fail_are_told_apart() {
             };
             PassTo {
                 timeouts,
-                addresses: Box::pin(std::future::pending()),
+                hops: Box::pin(std::future::pending()),
                 ..to(Ok(Vec::new()))
             }
         },
@@ -118,9 +118,11 @@ async fn tls_is_verified() {
                 name: name.into(),
                 roots: roots.clone(),
             });
+            let host = http::HeaderValue::from_static("up.example");
+            let hop = Hop { address, tls, host };
             Action::Pass(Box::new(PassTo {
-                tls,
-                ..to(Ok(vec![address]))
+                hops: Box::pin(std::future::ready(Ok(vec![hop]))),
+                ..to(Ok(Vec::new()))
             }))
         });
         assert_eq!(house.ask(GET).await.status(), status, "{name} {own}");

@@ -12,13 +12,17 @@ use tokio::sync::mpsc;
 use super::harness::{GET, House, Upstream, house, upstream};
 use crate::config::TierTimeouts;
 use crate::object::{Cause, StrongETag};
-use crate::proxy::{Action, Answered, PassTo};
+use crate::proxy::{Action, Answered, Hop, PassTo};
 
 pub(super) fn to(addresses: Result<Vec<SocketAddr>, Cause>) -> PassTo {
-    PassTo {
-        addresses: Box::pin(std::future::ready(addresses)),
+    let hop = |address| Hop {
+        address,
         tls: None,
         host: HeaderValue::from_static("up.example"),
+    };
+    let hops = addresses.map(|addresses| addresses.into_iter().map(hop).collect());
+    PassTo {
+        hops: Box::pin(std::future::ready(hops)),
         path_and_query: "/base/a?b".into(),
         pin: None,
         timeouts: TierTimeouts {

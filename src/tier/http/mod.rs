@@ -1,27 +1,31 @@
 //! An HTTP server as an upstream: an artifact repository, a cache, another Pinstripe, or a forward proxy's target.
 //!
 //! Owns: what goes over the wire, and how an answer is read.
-//! Never: follows a redirect, asks twice, or forwards a condition beside its own.
+//! Never: follows a redirect, or forwards a condition beside its own. It asks twice only where a tier has several
+//! servers, and the first gave no answer at all.
 
 mod request;
 
 use std::fmt;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Uri};
+use http::{HeaderValue, Response, Uri};
 
 use self::request::{Place, Root};
 use super::hearing;
 use super::upstream::{Answer, Upstream};
 use crate::clock::Clock;
-use crate::net::{Client, ClientConfig, Guard, TlsFault};
-use crate::object::{Found, Heard, Question};
+use crate::net::{Client, ClientConfig, Endpoints, Guard, TlsFault, Transfer, Unanswered};
+use crate::object::{Cause, Found, Heard, Question};
 
 /// Where a tier's objects live.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Base {
     /// Below one URL of the operator: scheme, authority and a path that every key is put behind.
     Fixed(Uri),
+    /// At several servers, each of which is asked for its share.
+    Several(Arc<Endpoints>),
     /// Where the request itself says, `url: request`: the key has a target.
     Request,
 }
@@ -63,23 +67,63 @@ pub struct HttpTier {
 impl HttpTier {
     /// A tier; nothing is connected yet.
     pub fn new(config: HttpTierConfig) -> Result<Self, HttpTierFault> {
-        let place = match &config.base {
-            Base::Fixed(url) => Place::Fixed(Root::new(url).ok_or(HttpTierFault::Url)?),
-            Base::Request => Place::Target,
+        let (place, name) = match &config.base {
+            Base::Fixed(url) => (Place::Fixed(Root::new(url).ok_or(HttpTierFault::Url)?), None),
+            Base::Several(endpoints) => (Place::Several(Arc::clone(endpoints)), endpoints.common_name()),
+            Base::Request => (Place::Target, None),
         };
         Ok(Self {
             place,
             via: config.via,
-            client: Client::new(config.client, config.guard)?,
+            client: Client::speaking_with(name, config.client, config.guard)?,
             clock: config.clock,
         })
     }
 
     async fn exchange(&self, question: &Question) -> Answer {
-        let Some(request) = request::build(&self.place, &self.via, question) else {
-            return Answer::bare(hearing::unaskable(self.clock.now()));
+        let root = match &self.place {
+            Place::Fixed(root) => Some(root.clone()),
+            Place::Target => question.key.target().and_then(Root::of_target),
+            Place::Several(endpoints) => return self.exchange_with_one_of(endpoints, question).await,
         };
-        match self.client.send(request).await {
+        let request = root.and_then(|root| request::build(root, &self.via, question));
+        match request {
+            None => Answer::bare(hearing::unaskable(self.clock.now())),
+            Some(request) => self.heard(question, self.client.send(request).await),
+        }
+    }
+
+    /// Asks the server whose share it is, or who stands in for it. An answer stands, whatever it says.
+    async fn exchange_with_one_of(&self, endpoints: &Endpoints, question: &Question) -> Answer {
+        let candidates = endpoints.candidates(question.key.path(), question.key.query());
+        let mut outcome = Err(Cause::NoAddress);
+        let candidates = match candidates.await {
+            Ok(candidates) => candidates,
+            Err(cause) => return self.heard(question, Err(cause)),
+        };
+        for endpoint in candidates {
+            let request = request::build(Root::of_endpoint(&endpoint), &self.via, question);
+            let Some(request) = request else {
+                return Answer::bare(hearing::unaskable(self.clock.now()));
+            };
+            let delivered = self.client.deliver(request).await;
+            match &delivered {
+                Ok(_) => endpoint.connected(),
+                Err(unanswered) if unanswered.unconnected => endpoint.failed(),
+                // A connection that breaks may be an old one, and says little about the next.
+                Err(_) => {}
+            }
+            let next = delivered.as_ref().err().is_some_and(may_ask_another);
+            outcome = delivered.map_err(|unanswered| unanswered.cause);
+            if !next {
+                break;
+            }
+        }
+        self.heard(question, outcome)
+    }
+
+    fn heard(&self, question: &Question, outcome: Result<Response<Transfer>, Cause>) -> Answer {
+        match outcome {
             Err(cause) => Answer::bare(Heard::failed(cause)),
             Ok(response) => {
                 let (head, transfer) = response.into_parts();
@@ -93,6 +137,12 @@ impl HttpTier {
             }
         }
     }
+}
+
+/// Questions are GET and HEAD, so one that was lost with its server may be put to another (RFC 9110 9.2.2). Who was
+/// heard, or was waited for in vain, is not gone.
+fn may_ask_another(unanswered: &Unanswered) -> bool {
+    unanswered.unconnected || unanswered.cause == Cause::Reset
 }
 
 impl Upstream for HttpTier {

@@ -3,19 +3,24 @@
 //! Owns: the target URI, the one condition, and the fields that are Pinstripe's own. Never: decodes, sorts or drops
 //! anything of the path and query that a client sent.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Uri};
 use http_body_util::Full;
 
+use crate::net::{Endpoint, Endpoints};
 use crate::object::{Condition, Method, Question, StrongETag, Target, TargetOrigin, is_hop_by_hop};
 
 /// Where a tier's objects live.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Place {
     /// Below one URL.
     Fixed(Root),
+    /// At several servers.
+    Several(Arc<Endpoints>),
     /// Where the key says: a forward proxy.
     Target,
 }
@@ -59,10 +64,22 @@ impl Root {
         })
     }
 
-    fn of_target(target: &TargetOrigin) -> Option<Self> {
+    /// One of several servers.
+    pub(super) fn of_endpoint(endpoint: &Endpoint) -> Self {
+        let base = endpoint.base();
+        Self {
+            scheme: scheme(base.is_tls()),
+            authority: endpoint.authority().clone(),
+            host: endpoint.host_field().clone(),
+            prefix: base.path().to_owned(),
+        }
+    }
+
+    /// Where the request itself says.
+    pub(super) fn of_target(target: &TargetOrigin) -> Option<Self> {
         let host = target.host_field();
         Some(Self {
-            scheme: if target.secure { Scheme::HTTPS } else { Scheme::HTTP },
+            scheme: scheme(target.secure),
             authority: host.parse().ok()?,
             host: HeaderValue::from_str(&host).ok()?,
             prefix: String::new(),
@@ -85,13 +102,13 @@ impl Root {
     }
 }
 
+fn scheme(secure: bool) -> Scheme {
+    if secure { Scheme::HTTPS } else { Scheme::HTTP }
+}
+
 /// The request for a question; `None` if there is none, because the path is not one that a URI can hold, or because it
 /// is pinned to nothing.
-pub(super) fn build(place: &Place, via: &HeaderValue, question: &Question) -> Option<Request<Full<Bytes>>> {
-    let root = match place {
-        Place::Fixed(root) => root.clone(),
-        Place::Target => Root::of_target(question.key.target()?)?,
-    };
+pub(super) fn build(root: Root, via: &HeaderValue, question: &Question) -> Option<Request<Full<Bytes>>> {
     if matches!(&question.condition, Condition::Pinned(tags) if tags.is_empty()) {
         return None;
     }

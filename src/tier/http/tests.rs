@@ -1,5 +1,6 @@
 //! Answers that no honest server gives, byte by byte. What honest ones give is in the contract suite.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use futures_util::StreamExt;
 use http::HeaderMap;
 
 use super::*;
+use crate::config::{self, Config};
 use crate::net::listener::{Listener, Step, say};
 use crate::object::{
     AuthorityId, ByteRange, Cause, Condition, Cut, Lie, Method, ObjectKey, RangeSpec, RouteName, Target, TargetOrigin,
@@ -129,4 +131,59 @@ async fn a_target_is_dialled_where_the_guard_permits() {
     let heads = listener.heads();
     assert_eq!(heads.len(), 1);
     assert!(heads[0].starts_with("GET /a HTTP/1.1\r\n"), "{}", heads[0]);
+}
+
+/// Two servers of which whoever is asked first says the first, and the other the second; what is heard, and how often
+/// they were asked.
+async fn ask_two(first: fn() -> Vec<Step>, second: &'static str) -> (Heard, usize) {
+    let turns = Arc::new(AtomicUsize::new(0));
+    let script = || {
+        let turns = Arc::clone(&turns);
+        Listener::start(move |_| match turns.fetch_add(1, Ordering::Relaxed) {
+            0 => first(),
+            _ => say(second),
+        })
+    };
+    let servers = [script().await, script().await];
+    let urls: Vec<_> = servers
+        .iter()
+        .map(|server| format!("'http://{}'", server.address))
+        .collect();
+    let yaml = format!(
+        "
+listen: [{{ address: '127.0.0.1:1' }}]
+tiers: {{ h: {{ http: {{ urls: [{}] }} }} }}
+routes: [{{ name: r, tiers: [h] }}]
+",
+        urls.join(", ")
+    );
+    let config = Config::parse(&yaml, &|_| None).unwrap();
+    let config::Upstream::Http(config::Http {
+        target: config::Target::Urls(urls),
+        ..
+    }) = &**config.routes[0].upstreams.authority()
+    else {
+        panic!("a list")
+    };
+    let endpoints = Endpoints::listed("h", urls, Duration::from_secs(10)).unwrap();
+    let answer = tier(Base::Several(Arc::new(endpoints)), Guard::Any)
+        .ask(&span(None))
+        .await;
+    let asked: Vec<_> = servers.iter().map(|server| server.heads().len()).collect();
+    assert!(asked.iter().all(|asked| *asked < 2), "{asked:?}");
+    (answer.heard, asked.iter().sum())
+}
+
+#[tokio::test]
+async fn a_question_that_was_lost_is_put_to_the_next_server_and_an_answer_stands() {
+    let not_found = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+    let (heard, asked) = ask_two(|| vec![Step::Close], not_found).await;
+    assert!(matches!(heard, Heard::NotFound(_)) && asked == 2, "{heard:?} {asked}");
+    let busy = || say("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
+    let (heard, asked) = ask_two(busy, not_found).await;
+    assert!(matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Status));
+    assert_eq!(asked, 1);
+    let (heard, asked) = ask_two(|| say("SSH-2.0-x\r\n\r\n"), not_found).await;
+    assert!(matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Malformed));
+    assert_eq!(asked, 1);
 }

@@ -14,12 +14,12 @@ fn question(path: &str, query: Option<&str>) -> Question {
     }
 }
 
-fn fixed(url: &str) -> Place {
-    Place::Fixed(Root::new(&url.parse().unwrap()).unwrap())
+fn fixed(url: &str) -> Root {
+    Root::new(&url.parse().unwrap()).unwrap()
 }
 
-fn put(place: &Place, question: &Question) -> Request<Full<Bytes>> {
-    build(place, &HeaderValue::from_static("1.1 pinstripe"), question).unwrap()
+fn put(root: &Root, question: &Question) -> Request<Full<Bytes>> {
+    build(root.clone(), &HeaderValue::from_static("1.1 pinstripe"), question).unwrap()
 }
 
 #[test]
@@ -77,7 +77,8 @@ fn a_target_says_where() {
         let authority = AuthorityId::new(["request"]);
         let mut question = question("", None);
         question.key = ObjectKey::new(&RouteName::new("r"), &authority, Some(target), "/x", None);
-        let request = put(&Place::Target, &question);
+        let root = Root::of_target(question.key.target().unwrap()).unwrap();
+        let request = put(&root, &question);
         assert_eq!(request.uri(), uri);
         assert_eq!(request.headers()[header::HOST], field);
     };
@@ -90,8 +91,7 @@ fn a_target_says_where() {
 #[test]
 fn a_path_that_no_uri_holds_is_not_asked() {
     let via = HeaderValue::from_static("1.1 p");
-    assert!(build(&fixed("http://a"), &via, &question("/a b", None)).is_none());
-    assert!(build(&Place::Target, &via, &question("/a", None)).is_none());
+    assert!(build(fixed("http://a"), &via, &question("/a b", None)).is_none());
 }
 
 #[test]
