@@ -144,7 +144,8 @@ impl Shared {
         };
         match self.integrity.progress(hash) {
             // A block of what was compared has come again: it had been lost, and what came now is as good as unknown.
-            None | Some(Progress::Done) => self.integrity.unremember(hash),
+            Some(Progress::Done) => self.integrity.unremember(hash),
+            None => {}
             Some(Progress::Hole(at)) if at == u64::from(number) => {}
             Some(Progress::Hole(_) | Progress::Unnamed) => return,
         }

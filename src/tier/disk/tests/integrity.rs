@@ -69,7 +69,7 @@ async fn a_complete_revision_is_compared() {
             assert_eq!(verified(&bench, Verified::Sound), 0);
             fill(&bench, &a, &head, index).await;
         }
-        until(|| verified(&bench, Verified::Sound) == 1).await;
+        until(|| verified(&bench, Verified::Sound) >= 1).await;
         assert!(holds_all(&bench, &a).await);
     }
 }
@@ -83,7 +83,7 @@ async fn a_block_that_was_lost_and_comes_again_is_compared_again() {
         for index in 0..3 {
             fill(&bench, &a, &head, index).await;
         }
-        until(|| verified(&bench, Verified::Sound) == 1).await;
+        until(|| verified(&bench, Verified::Sound) >= 1).await;
         std::fs::remove_file(bench.path(&a, 1)).unwrap();
         bench
             .disk()
@@ -97,7 +97,7 @@ async fn a_block_that_was_lost_and_comes_again_is_compared_again() {
         let mut fill = bench.disk().fill(&a, &head, index, Claim::Current).unwrap();
         fill.offer(&content(&b, range)).unwrap();
         fill.finish().await.unwrap();
-        until(|| verified(&bench, Verified::Mismatch) == 1).await;
+        until(|| verified(&bench, Verified::Mismatch) >= 1).await;
         until(|| bench.disk().stats().evicted.contains(&(Evicted::Forgotten, 3))).await;
     }
 }
@@ -114,7 +114,7 @@ async fn a_revision_that_is_not_what_its_authority_says_is_dropped() {
             for index in 0..3 {
                 fill(&bench, &a, &lying, index).await;
             }
-            until(|| verified(&bench, Verified::Mismatch) == round).await;
+            until(|| verified(&bench, Verified::Mismatch) >= round).await;
             until(|| bench.disk().stats().files == 0).await;
             assert_eq!(bench.check(&a, SIZE, 0).await, Err(Miss::Absent), "{kind:?}");
         }
@@ -123,7 +123,7 @@ async fn a_revision_that_is_not_what_its_authority_says_is_dropped() {
         for index in 0..3 {
             fill(&bench, &a, &honest, index).await;
         }
-        until(|| verified(&bench, Verified::Sound) == 1).await;
+        until(|| verified(&bench, Verified::Sound) >= 1).await;
         assert!(holds_all(&bench, &a).await);
     }
 }
@@ -140,7 +140,7 @@ async fn a_checksum_that_is_told_later_counts() {
     for index in 0..3 {
         fill(&bench, &b, &head, index).await;
     }
-    until(|| verified(&bench, Verified::Sound) == 1).await;
+    until(|| verified(&bench, Verified::Sound) >= 1).await;
     bench.disk().learn(
         &a.key,
         Known {
@@ -149,7 +149,7 @@ async fn a_checksum_that_is_told_later_counts() {
             ..Known::UNKNOWN
         },
     );
-    until(|| verified(&bench, Verified::Mismatch) == 1).await;
+    until(|| verified(&bench, Verified::Mismatch) >= 1).await;
     until(|| bench.disk().stats().evicted.contains(&(Evicted::Forgotten, 3))).await;
     assert!(holds_all(&bench, &b).await);
 }
@@ -172,7 +172,7 @@ async fn what_cannot_be_read_is_not_compared() {
     assert!(holds_all(&bench, &a).await);
     assert_eq!(bench.check(&a, SIZE, 0).await, Ok(()));
     // It looks again by itself.
-    until(|| verified(&bench, Verified::Sound) == 1).await;
+    until(|| verified(&bench, Verified::Sound) >= 1).await;
 }
 
 #[tokio::test]
@@ -191,5 +191,5 @@ async fn damage_that_is_met_meanwhile_is_a_block_that_is_missing() {
     until(|| !bench.path(&a, 0).exists()).await;
     assert_eq!(verified(&bench, Verified::Mismatch), 0);
     fill(&bench, &a, &head, 0).await;
-    until(|| verified(&bench, Verified::Sound) == 1).await;
+    until(|| verified(&bench, Verified::Sound) >= 1).await;
 }
