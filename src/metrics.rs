@@ -28,7 +28,6 @@ pub struct Metrics {
     tier_seconds: HistogramVec,
     hedges: IntCounterVec,
     retries: IntCounterVec,
-    not_waited: IntCounterVec,
     discoveries: IntCounterVec,
     splices: IntCounterVec,
     contradictions: IntCounterVec,
@@ -86,7 +85,6 @@ pub struct TierMetrics {
     seconds: Histogram,
     hedges: IntCounterVec,
     retries: IntCounterVec,
-    not_waited: IntCounter,
 }
 
 #[derive(Clone)]
@@ -144,11 +142,6 @@ impl Metrics {
                 "retries_total",
                 "Reads that were asked for again after an error.",
                 &["tier", "outcome"],
-            )?,
-            not_waited: make.counters(
-                "not_waited_total",
-                "Questions that were not put to a silent tier.",
-                &["tier"],
             )?,
             discoveries: make.counters(
                 "discoveries_total",
@@ -214,7 +207,6 @@ impl Metrics {
             seconds: self.tier_seconds.with_label_values(&[name]),
             hedges: self.hedges.clone(),
             retries: self.retries.clone(),
-            not_waited: self.not_waited.with_label_values(&[name]),
         }
     }
 
@@ -312,11 +304,6 @@ impl TierMetrics {
     pub fn retried(&self, answered: bool) {
         let outcome = if answered { "answered" } else { "failed" };
         self.retries.with_label_values(&[&*self.name, outcome]).inc();
-    }
-
-    /// A question was not put, since the tier is silent.
-    pub fn not_waited(&self) {
-        self.not_waited.inc();
     }
 
     /// A question was answered, or failed.

@@ -184,8 +184,8 @@ pub(super) struct Http {
     pub(super) ca_file: Option<FilePath>,
     /// How long it may keep us waiting.
     pub(super) timeouts: Option<Section<TierTimeouts>>,
-    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), one that failed again (10 % at
-    /// most), and a tier that lets everybody wait is tried by one at a time. Never with `url: request`, which is many
+    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), and one that failed again (10 %
+    /// at most). Never with `url: request`, which is many
     /// servers.
     #[schemars(extend("default" = true))]
     pub(super) steady: Option<Flag>,
@@ -218,8 +218,8 @@ pub(super) struct S3 {
     pub(super) ca_file: Option<FilePath>,
     /// How long it may keep us waiting.
     pub(super) timeouts: Option<Section<TierTimeouts>>,
-    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), one that failed again (10 % at
-    /// most), and a tier that lets everybody wait is tried by one at a time.
+    /// Whether a pinned read that takes long is asked a second time (5 % of them at most), and one that failed again (10 %
+    /// at most).
     #[schemars(extend("default" = true))]
     pub(super) steady: Option<Flag>,
     /// How much of it is in use at once.
@@ -280,7 +280,8 @@ pub(super) struct Route {
     #[schemars(extend("default" = text(bounds::GRACE.default)))]
     pub(super) grace: Option<Timespan>,
     /// How many pieces of a large object are fetched from its tier at once for one client that reads it from start to
-    /// end. 1: only what it reads. Needs a disk.
+    /// end. 1: only what it reads. Needs a disk. More is for objects that are not overwritten while they are read: if one
+    /// is, its old revision may be gone for the rest.
     #[schemars(extend("default" = number(bounds::PARALLEL.default), "maximum" = number(bounds::PARALLEL.max)))]
     pub(super) parallel: Option<Count>,
     /// How much of its disk it may have where other routes need space: what it holds beyond that is evicted before

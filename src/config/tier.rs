@@ -46,7 +46,7 @@ pub struct Common {
     pub ca_file: Option<PathBuf>,
     pub timeouts: TierTimeouts,
     pub limits: TierLimits,
-    /// Whether it is asked with care: twice what is slow, again what broke, and by one at a time while it is silent.
+    /// Whether it is asked with care: twice what is slow, again what broke.
     pub steady: bool,
 }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::flight::{End, Flight};
 use super::follower::Lease;
 use super::route::{Counted, Request, Route};
-use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectSize, RangeSpec, Revision, Target};
+use crate::object::{BlockIndex, BlockSpan, ByteRange, Head, ObjectSize, RangeSpec, Revision, Target};
 use crate::plan::{earned, missing_span, next_piece};
 
 /// Pieces that are fetched ahead at once, for all readers of a route.
@@ -29,6 +29,8 @@ const REST: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Scouting {
     permits: Arc<Semaphore>,
+    /// Readers that something is fetched ahead of: the answer that each of them leaves waits on a connection.
+    readers: Arc<Semaphore>,
     epoch: Instant,
     /// Milliseconds since the epoch.
     rests_until: AtomicU64,
@@ -42,17 +44,16 @@ pub(super) struct Ahead {
     /// The first block that was not part of a piece yet.
     from: BlockIndex,
     pieces: Vec<Piece>,
+    permit: Option<OwnedSemaphorePermit>,
     /// Where the first piece begins.
     first: Option<u64>,
-    /// Whether others bring some of what is not here.
-    relies_on_others: bool,
     failed: bool,
 }
 
 /// What came of a piece.
 enum Begun {
     /// A flight brings all that is missing of it, or the first part.
-    Flight { lease: Lease, first: BlockIndex, all: bool },
+    Flight { lease: Lease, first: BlockIndex },
     /// It is here.
     Nothing,
     /// Others bring it.
@@ -70,6 +71,7 @@ impl Scouting {
     pub(super) fn new(connections: usize) -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MOST.min(connections / 2))),
+            readers: Arc::new(Semaphore::new(MOST.min(connections / 4))),
             epoch: Instant::now(),
             rests_until: AtomicU64::new(0),
         }
@@ -78,6 +80,10 @@ impl Scouting {
     /// The disk does not take what comes: whoever reads is to fetch by itself.
     pub(super) fn rest(&self) {
         self.rests_until.store(self.millis() + millis(REST), Ordering::Relaxed);
+    }
+
+    fn reader(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.readers).try_acquire_owned().ok()
     }
 
     fn permit(&self) -> Option<OwnedSemaphorePermit> {
@@ -103,8 +109,8 @@ impl Ahead {
             looked: 0,
             from: BlockIndex::new(0),
             pieces: Vec::new(),
+            permit: None,
             first: None,
-            relies_on_others: false,
             failed: false,
         }
     }
@@ -139,6 +145,12 @@ impl Ahead {
             return;
         }
         self.looked = self.taken;
+        if self.permit.is_none() {
+            self.permit = route.scouting.reader();
+        }
+        if self.permit.is_none() {
+            return;
+        }
         self.let_go_of_ended();
         // The first one shows whether the tier has ranges at all.
         let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
@@ -155,26 +167,16 @@ impl Ahead {
             };
             self.first.get_or_insert(route.terms.block_size.start_of(first));
             match begun {
-                Begun::Flight { lease, all, .. } => {
-                    self.relies_on_others |= !all;
+                Begun::Flight { lease, .. } => {
                     self.pieces.push(Piece {
                         lease,
                         metrics: route.metrics.clone(),
                         _permit: permit,
                     });
                 }
-                Begun::Nothing => {}
-                Begun::Elsewhere => self.relies_on_others = true,
+                Begun::Nothing | Begun::Elsewhere => {}
             }
         }
-    }
-
-    /// Whether every byte up to the end is here or was promised by an answer: nothing more has to be asked for.
-    pub(super) fn is_assured(&self, rest: ByteRange, block_size: BlockSize) -> bool {
-        self.is_active()
-            && !self.relies_on_others
-            && self.from > block_size.index_of(rest.last())
-            && self.pieces.iter().all(|piece| piece.lease.is_flowing())
     }
 
     /// Nothing more is fetched ahead.
@@ -239,7 +241,6 @@ impl Route {
         Begun::Flight {
             lease,
             first: free.first(),
-            all: held.iter().filter(|held| !**held).count() == run.len(),
         }
     }
 

@@ -111,6 +111,8 @@ impl Route {
             // What comes now is as good as any; what is here may be of the time before.
             self.metrics.0.contradicted("last-modified");
             self.store.forget(&revision);
+            self.reused.again(&request.key);
+            self.flights.forget(&revision);
             if let Heard::NotModified(found) = heard {
                 return self.refused(Heard::Failed(Failure {
                     cause: Cause::Lie(Lie::Confirmed),

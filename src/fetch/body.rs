@@ -11,9 +11,10 @@ use super::ahead::Ahead;
 use super::flight::End;
 use super::follower::{Follower, Next};
 use super::reply::Abort;
+use super::reused::Use;
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, BlockSpan, ByteRange, Cause, Head, Heard, RangeSpec, Revision, Target};
+use crate::object::{BlockIndex, BlockSpan, ByteRange, Cause, Head, Heard, Lie, RangeSpec, Revision, Target};
 use crate::plan::{MOST_RESUMES, missing_span, piece_end, served};
 use crate::tier::store::Miss;
 
@@ -41,6 +42,8 @@ pub struct RevisionBody {
     /// The flight that would have brought everything, had nothing been fetched ahead. It waits; should the revision be
     /// overwritten, it alone still has it.
     spare: Option<Follower>,
+    /// The use of the tag that the head is of.
+    used: Use,
     /// How long the disk may keep it waiting.
     patience: Duration,
     tries: u8,
@@ -59,7 +62,7 @@ impl RevisionBody {
             key: request.key.clone(),
             tag: head.tag().clone(),
         };
-        let position = range.first();
+        let (position, used) = (range.first(), route.reused.now(&request.key));
         let mut body = Self {
             route,
             request,
@@ -73,6 +76,7 @@ impl RevisionBody {
             damaged: Vec::new(),
             ahead: Ahead::new(),
             spare: None,
+            used,
             patience: DISK_PATIENCE,
             tries: 0,
         };
@@ -130,14 +134,11 @@ impl RevisionBody {
         self.block()?.intersect(rest)
     }
 
-    /// What is followed need not bring what is fetched ahead, and need not wait once all of that is certain.
-    fn leave_the_rest(&mut self, rest: ByteRange) {
+    /// What is followed need not bring what is fetched ahead.
+    fn leave_the_rest(&self) {
         let first = self.ahead.first().filter(|first| self.position < *first);
         if let (Some(first), Some(follower)) = (first, &self.following) {
             follower.want_until(first);
-        }
-        if self.spare.is_some() && self.ahead.is_assured(rest, self.route.terms.block_size) {
-            self.spare = None;
         }
     }
 
@@ -172,7 +173,8 @@ impl RevisionBody {
     async fn is_elsewhere(&self, follower: &Follower) -> bool {
         let index = self.index();
         if let Some(flight) = self.route.flights.get(&self.revision, index) {
-            return !Arc::ptr_eq(&flight, follower.flight());
+            // One that is still asking may be waiting for the very connection that is followed.
+            return !Arc::ptr_eq(&flight, follower.flight()) && flight.is_flowing();
         }
         match BlockSpan::new(index, index) {
             Some(span) => self.route.held(&self.revision, span, &self.damaged).await == [true],
@@ -196,12 +198,13 @@ impl RevisionBody {
     async fn next(&mut self) -> Result<(Bytes, Source), Abort> {
         if let Some(rest) = self.rest() {
             self.ahead.advance(&self.route, &self.request, &self.head, rest).await;
-            self.leave_the_rest(rest);
+            self.leave_the_rest();
         }
         loop {
             if let Some(bytes) = self.flown().await? {
                 return Ok(self.sent(bytes, Source::Flight));
             }
+            self.stays_the_same()?;
             if self.following.is_some() || self.turn_to_held() || self.join_flight() {
                 continue;
             }
@@ -212,7 +215,21 @@ impl RevisionBody {
                 Err(Miss::Damaged | Miss::Fault | Miss::GivenUp) => self.damaged.push(index),
             }
             self.fetch_missing().await?;
+            self.stays_the_same()?;
         }
+    }
+
+    /// Whether what others bring or have stored is still of the bytes that this began with: the authority may have used the
+    /// tag again. Then only what was begun before has the rest of them.
+    fn stays_the_same(&mut self) -> Result<(), Abort> {
+        if self.route.reused.now(&self.request.key) == self.used {
+            return Ok(());
+        }
+        self.following = None;
+        if self.turn_to_spare() {
+            return Ok(());
+        }
+        Err(Abort(Cause::Lie(Lie::Confirmed)))
     }
 
     /// Bytes from the flight that is followed, if there is one that has them.

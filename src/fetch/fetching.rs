@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::flight::{Flight, Takeoff, Wanted};
 use super::follower::Follower;
 use super::pilot::{Course, Pilot, Reach};
+use super::reused::Use;
 use super::route::{Request, Route};
 use crate::object::{
     BlockIndex, BlockSpan, ByteRange, Cause, Condition, Current, Head, Heard, Method, RangeSpec, Revision, StrongETag,
@@ -141,6 +142,7 @@ impl Route {
         self.tasks.spawn(async move {
             let standby = Standby::new(&route, &revision, &flight, &claimed);
             let pins = std::slice::from_ref(&revision.tag);
+            let used = route.reused.now(&request.key);
             let (told, body) = route.probe(&request, pins, target).await;
             let landed = told
                 .last()
@@ -151,7 +153,7 @@ impl Route {
                 flight.ground(told, Some(body));
                 return;
             };
-            let course = route.course(&request, head, range, last).await;
+            let course = route.course(&request, head, range, last, used).await;
             if course.reach == Reach::All && flight.wanted() == Wanted::Leased {
                 // A tier that sends everything for every piece is not to do so ahead of a reader.
                 route.scouting.rest();
@@ -219,7 +221,8 @@ impl Route {
                 ..InHand::default()
             };
         };
-        let course = self.course(request, head, range, told).await;
+        let used = self.reused.now(&request.key);
+        let course = self.course(request, head, range, told, used).await;
         let flight = Flight::new(self.window);
         flight.take_off(
             Told {
@@ -253,7 +256,7 @@ impl Route {
         Some((Arc::new(head), range))
     }
 
-    async fn course(&self, request: &Request, head: Arc<Head>, range: ByteRange, told: &Told) -> Course {
+    async fn course(&self, request: &Request, head: Arc<Head>, range: ByteRange, told: &Told, used: Use) -> Course {
         let revision = Revision {
             key: request.key.clone(),
             tag: head.tag().clone(),
@@ -273,6 +276,7 @@ impl Route {
             range,
             reach,
             claim,
+            used,
         }
     }
 
@@ -350,6 +354,7 @@ impl Route {
             range,
             reach: Reach::Nothing,
             claim: Claim::Pinned,
+            used: self.reused.now(&request.key),
         };
         self.tasks
             .spawn(Pilot::new(self.clone(), flight, course, Vec::new()).run(body));

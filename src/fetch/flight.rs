@@ -164,6 +164,11 @@ impl Flight {
         self.state.lock().takeoff.clone()
     }
 
+    /// Whether the question was answered by what was asked for.
+    pub(crate) fn is_flowing(&self) -> bool {
+        matches!(self.taken_off().as_deref(), Some(Takeoff::Flowing(_, _)))
+    }
+
     /// The bytes that it brings; `None` before the answer, and if it ended early.
     pub(crate) fn range(&self) -> Option<ByteRange> {
         let state = self.state.lock();

@@ -85,6 +85,11 @@ impl Flights {
         }
     }
 
+    /// Nobody joins a flight of this revision any more that was begun before.
+    pub(crate) fn forget(&self, revision: &Revision) {
+        self.claims.lock().retain(|claimed, _| claimed.revision != *revision);
+    }
+
     /// Gives up claims of a flight.
     pub(crate) fn release(
         &self,

@@ -37,7 +37,7 @@ impl Lease {
 
     /// Whether its question was answered by what was asked for.
     pub(crate) fn is_flowing(&self) -> bool {
-        matches!(self.0.taken_off().as_deref(), Some(Takeoff::Flowing(_, _)))
+        self.0.is_flowing()
     }
 
     /// How the flight ended, if it has.

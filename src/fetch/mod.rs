@@ -18,6 +18,7 @@ mod local;
 mod pilot;
 mod relayed;
 mod reply;
+mod reused;
 mod route;
 mod versions;
 mod word;

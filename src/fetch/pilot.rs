@@ -11,6 +11,7 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 
 use super::flight::{End, Flight, Wanted};
+use super::reused::Use;
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, ByteRange, Cause, Head, Revision};
 use crate::plan::{Recovery, recover};
@@ -50,6 +51,8 @@ pub(crate) struct Course {
     pub(super) reach: Reach,
     /// Which space its blocks may take.
     pub(super) claim: Claim,
+    /// The use of the tag that it was asked for in.
+    pub(super) used: Use,
 }
 
 /// A flight's task.
@@ -171,6 +174,8 @@ impl Pilot {
             tries += 1;
             self.route.metrics.resumed();
             match self.route.rest(&self.course.request, &self.course.head, rest).await {
+                // What is there now is of other bytes.
+                Ok(_) if self.is_outdated() => return Err(End::Cut(cause)),
                 Ok((_, held, body)) => return Ok((skip_to(body, held.first(), self.position), tries)),
                 Err(next) => cause = next,
             }
@@ -281,8 +286,17 @@ impl Pilot {
         }
     }
 
+    /// Whether the tag was used again since.
+    fn is_outdated(&self) -> bool {
+        self.route.reused.now(&self.course.request.key) != self.course.used
+    }
+
     fn begin_block(&mut self, index: BlockIndex) {
         self.fill = None;
+        if self.is_outdated() {
+            self.claimed.clear();
+            return;
+        }
         // A block that went by without being stored is somebody else's to bring.
         let passed: Vec<BlockIndex> = self.claimed.range(..index).copied().collect();
         self.release(&passed);
@@ -340,6 +354,9 @@ impl Pilot {
     }
 
     fn claim_ahead(&mut self) {
+        if self.is_outdated() {
+            return;
+        }
         let block_size = self.route.terms.block_size;
         let end = match self.course.reach {
             Reach::Ahead => self

@@ -11,6 +11,7 @@ use super::currency::Currency;
 use super::flight::End;
 use super::flights::Flights;
 use super::group::Groups;
+use super::reused::Reused;
 use super::versions::Versions;
 use crate::clock::Clock;
 use crate::metrics::{Metrics, TierMetrics};
@@ -63,6 +64,7 @@ pub struct Route {
     pub(super) currency: Currency,
     pub(super) scouting: Scouting,
     pub(super) versions: Versions,
+    pub(super) reused: Reused,
 }
 
 /// A read of an object, with what of the request upstreams are to see.
@@ -103,6 +105,7 @@ impl Route {
             currency: Currency::new(),
             scouting: Scouting::new(parts.connections),
             versions: Versions::new(),
+            reused: Reused::new(),
         })
     }
 

@@ -2,10 +2,9 @@
 //!
 //! Owns: the address guard, name resolution, connections and their pool, timeouts and limits of one exchange, what a
 //! failure is called, which of a tier's servers has which share of the objects, and, without a clock, how much is done
-//! against trouble: budget, breaker, quantile.
+//! against trouble: a budget and a quantile.
 //! Never: decides what is asked, of which tier, or whether to ask again.
 
-mod breaker;
 mod budget;
 mod cause;
 mod client;
@@ -23,7 +22,6 @@ mod ring;
 mod roots;
 mod transfer;
 
-pub use breaker::{Breaker, Pass};
 pub use budget::Budget;
 pub use client::{Client, ClientConfig, Unanswered};
 pub use endpoints::{Candidates, Endpoint, Endpoints};

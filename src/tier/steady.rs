@@ -1,5 +1,4 @@
-//! An upstream under trouble: what is slow now and then is asked twice, what broke is asked again, and one that is silent is
-//! not waited for by everybody.
+//! An upstream under trouble: what is slow now and then is asked twice, and what broke is asked again.
 //!
 //! Owns: when that is done, and its budgets. Only pinned reads of a span are asked twice or again: their answers are the same
 //! whenever they come. Never: changes a question or an answer.
@@ -16,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::upstream::{Answer, Upstream};
 use crate::metrics::TierMetrics;
-use crate::net::{Breaker, Budget, Latency};
+use crate::net::{Budget, Latency};
 use crate::object::{Cause, Condition, Failure, Heard, Method, Question, RangeSpec, Target};
 
 /// A read is asked a second time when it takes longer than so many in a thousand.
@@ -35,7 +34,6 @@ const JITTER: u64 = 100;
 pub struct Steady {
     inner: Arc<dyn Upstream>,
     metrics: TierMetrics,
-    breaker: Breaker,
     latency: Latency,
     hedges: Budget,
     retries: Budget,
@@ -48,7 +46,6 @@ impl Steady {
         Self {
             inner,
             metrics,
-            breaker: Breaker::default(),
             latency: Latency::default(),
             hedges: Budget::new(HEDGES.0, HEDGES.1),
             retries: Budget::new(RETRIES.0, RETRIES.1),
@@ -57,17 +54,11 @@ impl Steady {
     }
 
     async fn put(&self, question: &Question) -> Answer {
-        let Some(pass) = self.breaker.enter() else {
-            self.metrics.not_waited();
-            return Answer::bare(Heard::failed(Cause::Timeout));
-        };
-        let answer = if is_block_read(question) {
+        if is_block_read(question) {
             self.read(question).await
         } else {
             self.inner.ask(question).await
-        };
-        pass.ended(cause(&answer.heard) == Some(Cause::Timeout));
-        answer
+        }
     }
 
     async fn read(&self, question: &Question) -> Answer {

@@ -62,7 +62,7 @@ fn range(request: &Recorded) -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pieces_are_pinned_and_come_side_by_side() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     let gate = Gate::closed();
     let stalled = Act::Stall {
         at: 0,
@@ -105,7 +105,7 @@ async fn one_at_a_time_asks_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_that_are_refused_cost_nothing_but_time() {
     for refusal in [412, 404, 503, 403] {
-        let stage = Stage::start("").await;
+        let stage = Stage::start(", parallel: 8").await;
         stage
             .origin
             .script(Rule::any().with("If-Match").act(Act::status(refusal)));
@@ -116,7 +116,7 @@ async fn pieces_that_are_refused_cost_nothing_but_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn some_pieces_come_and_then_it_is_overwritten() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     let after = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 3 * PIECE;
     stage
         .origin
@@ -126,7 +126,7 @@ async fn some_pieces_come_and_then_it_is_overwritten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_ranges_is_asked_for_little_more() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     stage.origin.script(Rule::any().act(Act::Ignore(http::header::RANGE)));
     read(&mut stage.begin().await, 0, SIZE).await;
     assert!(stage.pinned().len() <= 1);
@@ -134,7 +134,7 @@ async fn a_server_without_ranges_is_asked_for_little_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_end_with_the_client_that_they_were_for() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     let gate = Gate::closed();
     // In the middle of a block.
     let stalled = Act::Stall {
@@ -156,7 +156,7 @@ async fn pieces_end_with_the_client_that_they_were_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_little_causes_little() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     let gate = Gate::closed();
     let stalled = Act::Stall {
         // Not in the middle of a block, which would be finished for those to come.
@@ -176,7 +176,7 @@ async fn who_reads_little_causes_little() {
 async fn a_slow_disk_ends_it() {
     let origin = Origin::start().await.unwrap();
     origin.put("/x", Resource::pattern(ONE, SIZE));
-    let sidecar = Sidecar::start_slow(&http_config(&origin.url(), ""), 50_000).await;
+    let sidecar = Sidecar::start_slow(&http_config(&origin.url(), ", parallel: 8"), 50_000).await;
     let stage = Stage { origin, sidecar };
     let mut wire = stage.begin().await;
     read(&mut wire, 0, 2 * MIB).await;
@@ -193,7 +193,7 @@ async fn a_slow_disk_ends_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_share_pieces() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(", parallel: 8").await;
     futures_util::future::join_all((0..6).map(|_| async { read(&mut stage.begin().await, 0, SIZE).await })).await;
     // Also what sockets hold of the first answer, of which little was read, and of pieces that met a busy disk.
     let sent: u64 = stage.origin.requests().iter().map(Recorded::body_sent).sum();
@@ -206,7 +206,7 @@ async fn pieces_leave_half_of_the_connections_to_others() {
     let origin = Origin::start().await.unwrap();
     origin.put("/x", Resource::pattern(ONE, SIZE));
     let url = format!("{}', limits: {{ connections: 4 }}, role: 'origin", origin.url());
-    let sidecar = Sidecar::start(&http_config(&url, "")).await;
+    let sidecar = Sidecar::start(&http_config(&url, ", parallel: 8")).await;
     let stage = Stage { origin, sidecar };
     let gate = Gate::closed();
     let stalled = Act::Stall {
@@ -221,4 +221,27 @@ async fn pieces_leave_half_of_the_connections_to_others() {
     assert_eq!(stage.pinned().len(), 2);
     gate.open();
     read(&mut wire, 0, SIZE).await;
+}
+
+/// The authority uses the tag again for other bytes in mid-download: neither body nor store ever hold some of both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tag_that_is_used_again_mixes_nothing() {
+    const TWO: Pattern = Pattern::new(7, 2);
+    let stage = Stage::start(", parallel: 8").await;
+    let gate = Gate::closed();
+    stage
+        .origin
+        .script(Rule::any().with("If-Match").act(Act::Hold(gate.clone())));
+    let mut wire = stage.begin().await;
+    gate.waiting(1).await;
+    let later = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000);
+    let again = Resource::pattern(TWO, SIZE).tag(ONE.etag()).modified(Some(later));
+    stage.origin.put("/x", again);
+    gate.open();
+    read(&mut wire, 0, SIZE).await;
+    for _ in 0..3 {
+        let answer = stage.sidecar.get("GET /x").await;
+        assert_eq!(u64::try_from(answer.body.len()).unwrap(), SIZE);
+        TWO.verify(0, &answer.body).unwrap();
+    }
 }

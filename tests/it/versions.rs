@@ -202,7 +202,7 @@ async fn pieces_that_are_fetched_ahead_come_by_their_version() {
     let server = versioned().await;
     let one = Pattern::new(1, 1);
     server.put_pattern("bucket", "o", one, LENGTH);
-    let config = s3_config(&server, "") + "limits: { fills: 256MiB }\n";
+    let config = s3_config(&server, ", parallel: 8") + "limits: { fills: 256MiB }\n";
     let sidecar = Sidecar::start(&config).await;
     let mut wire = Wire::connect(sidecar.address).await.unwrap();
     wire.send(head(sidecar.address, "GET /a/o")).await.unwrap();

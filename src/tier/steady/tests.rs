@@ -251,28 +251,3 @@ async fn what_may_pass_is_asked_again_unless_the_server_says_when() {
     assert!(!is_found(&bench.read().await.0));
     assert_eq!(bench.asked(), 1, "there was no budget yet");
 }
-
-#[tokio::test(start_paused = true)]
-async fn one_question_at_a_time_waits_for_a_silent_upstream() {
-    let bench = Bench::new(25);
-    for _ in 0..5 {
-        bench.then(&[Turn::Silent(60_000)]);
-        bench.read().await;
-    }
-    assert_eq!(bench.asked(), 5);
-    bench.then(&[Turn::Silent(60_000)]);
-    let question = read();
-    let (probe, others) = tokio::join!(bench.ask(&question), async {
-        let mut took = 0;
-        for _ in 0..10 {
-            took += bench.read().await.1;
-        }
-        took
-    });
-    assert_eq!((probe.1, others, bench.asked()), (60_000, 0, 1));
-    assert!(bench.counts("pinstripe_not_waited_total{tier=\"t\"} 10"));
-    // Whoever comes next finds it back, and then everybody.
-    assert!(is_found(&bench.read().await.0));
-    let (a, b) = tokio::join!(bench.ask(&question), bench.ask(&question));
-    assert!(is_found(&a.0) && is_found(&b.0));
-}
