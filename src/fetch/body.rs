@@ -219,10 +219,14 @@ impl RevisionBody {
         }
     }
 
+    fn is_same(&self) -> bool {
+        self.route.reused.now(&self.request.key) == self.used
+    }
+
     /// Whether what others bring or have stored is still of the bytes that this began with: the authority may have used the
     /// tag again. Then only what was begun before has the rest of them.
     fn stays_the_same(&mut self) -> Result<(), Abort> {
-        if self.route.reused.now(&self.request.key) == self.used {
+        if self.is_same() {
             return Ok(());
         }
         self.following = None;
@@ -238,8 +242,9 @@ impl RevisionBody {
             return Ok(None);
         };
         let Some(part) = self.part() else { return Ok(None) };
+        // Of a tag that was used again only what was begun before is worth following.
         if self.begins_ahead() {
-            if self.is_elsewhere(&follower).await {
+            if self.is_same() && self.is_elsewhere(&follower).await {
                 self.leave(follower);
                 return Ok(None);
             }
