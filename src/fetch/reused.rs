@@ -12,7 +12,7 @@ use crate::object::{ObjectHash, ObjectKey};
 /// Objects that are remembered. Of one that is forgotten, what is in flight is taken for being of before, and not stored.
 const MOST: usize = 4096;
 
-/// How often each object's tag was used again, so to speak: a number that changes whenever it is.
+/// A number for each object that changes whenever its authority uses a tag of it again.
 #[derive(Debug)]
 pub(super) struct Reused {
     seen: Cache<ObjectHash, u64>,
