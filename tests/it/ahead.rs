@@ -36,6 +36,13 @@ impl Stage {
         wire
     }
 
+    /// Answers that fit stand still after so many bytes, until the gate opens.
+    fn stalls(&self, rule: Rule, at: u64) -> Gate {
+        let gate = Gate::closed();
+        self.origin.script(rule.act(Act::Stall { at, gate: gate.clone() }));
+        gate
+    }
+
     /// What was asked for pieces.
     fn pinned(&self) -> Vec<Recorded> {
         let requests = self.origin.requests().into_iter();
@@ -63,12 +70,7 @@ fn range(request: &Recorded) -> (u64, u64) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pieces_are_pinned_and_come_side_by_side() {
     let stage = Stage::start(", parallel: 8").await;
-    let gate = Gate::closed();
-    let stalled = Act::Stall {
-        at: 0,
-        gate: gate.clone(),
-    };
-    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let gate = stage.stalls(Rule::any().with("If-Match"), 0);
     let mut wire = stage.begin().await;
     // The first piece proves that there are ranges; then come the others, and none of them waits for another.
     gate.waiting(4).await;
@@ -135,13 +137,8 @@ async fn a_server_without_ranges_is_asked_for_little_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_end_with_the_client_that_they_were_for() {
     let stage = Stage::start(", parallel: 8").await;
-    let gate = Gate::closed();
     // In the middle of a block.
-    let stalled = Act::Stall {
-        at: 1000,
-        gate: gate.clone(),
-    };
-    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let gate = stage.stalls(Rule::any().with("If-Match"), 1000);
     let mut wire = stage.begin().await;
     read(&mut wire, 0, 2 * MIB).await;
     gate.waiting(1).await;
@@ -157,13 +154,8 @@ async fn pieces_end_with_the_client_that_they_were_for() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_little_causes_little() {
     let stage = Stage::start(", parallel: 8").await;
-    let gate = Gate::closed();
-    let stalled = Act::Stall {
-        // Not in the middle of a block, which would be finished for those to come.
-        at: MIB - BLOCK,
-        gate: gate.clone(),
-    };
-    stage.origin.script(Rule::any().act(stalled));
+    // Not in the middle of a block, which would be finished for those to come.
+    let _gate = stage.stalls(Rule::any(), MIB - BLOCK);
     let mut wire = stage.begin().await;
     read(&mut wire, 0, MIB - BLOCK).await;
     drop(wire);
@@ -208,12 +200,7 @@ async fn pieces_leave_half_of_the_connections_to_others() {
     let url = format!("{}', limits: {{ connections: 4 }}, role: 'origin", origin.url());
     let sidecar = Sidecar::start(&http_config(&url, ", parallel: 8")).await;
     let stage = Stage { origin, sidecar };
-    let gate = Gate::closed();
-    let stalled = Act::Stall {
-        at: 0,
-        gate: gate.clone(),
-    };
-    stage.origin.script(Rule::any().with("If-Match").act(stalled));
+    let gate = stage.stalls(Rule::any().with("If-Match"), 0);
     let mut wire = stage.begin().await;
     gate.waiting(2).await;
     // The first answer is the third connection, and this the fourth.
