@@ -13,7 +13,7 @@ use crate::fetch::{Parts, Route};
 use crate::metrics::{Metrics, TierMetrics};
 use crate::net::Resolver;
 use crate::object::BlockSize;
-use crate::plan::Terms;
+use crate::plan::{Terms, affordable};
 use crate::proxy::{Gate, Servers, Through};
 use crate::request::Rules;
 use crate::tier::store::BlockStore;
@@ -35,6 +35,14 @@ fn connections(route: &config::Route) -> usize {
         .iter()
         .map(|tier| tier.common().limits.connections.get());
     of_each.min().unwrap_or_default()
+}
+
+fn parallel(route: &config::Route, block_size: BlockSize) -> usize {
+    let room = route.store.as_ref().map(|disk| match route.quota {
+        Some(quota) => quota.bytes().min(disk.capacity.bytes()),
+        None => disk.capacity.bytes(),
+    });
+    affordable(route.parallel.get(), room.unwrap_or_default(), block_size)
 }
 
 impl Maker<'_> {
@@ -85,7 +93,7 @@ impl Maker<'_> {
             nearest: route.discovery == Discovery::Nearest,
             grace: route.grace,
             block_size,
-            parallel: route.parallel.get(),
+            parallel: parallel(route, block_size),
         }
     }
 

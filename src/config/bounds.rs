@@ -91,9 +91,8 @@ pub(super) const TIER_CONNECTIONS: Bounds<Count> = bounds(Count::of(256), Count:
 pub(super) const TIER_HEAD: Bounds<Size> = bounds(Size::kib(64), Size::kib(4), Size::mib(1));
 
 pub(super) const AUTH_TTL: Bounds<Timespan> = bounds(Timespan::secs(0), Timespan::secs(0), DAY);
-/// One, since what is fetched in pieces meets overwrites that one answer would not. Each piece that is on its way takes up to
-/// 1 MiB of memory.
-pub(super) const PARALLEL: Bounds<Count> = bounds(Count::of(1), Count::of(1), Count::of(64));
+/// As many as SDKs fetch at once. Each piece that is on its way takes up to 1 MiB of memory.
+pub(super) const PARALLEL: Bounds<Count> = bounds(Count::of(8), Count::of(1), Count::of(64));
 /// Longer than a download and its retries.
 pub(super) const GRACE: Bounds<Timespan> =
     bounds(Timespan::secs(15 * 60), Timespan::secs(0), Timespan::secs(30 * 86_400));

@@ -279,9 +279,8 @@ pub(super) struct Route {
     /// How long a revision that is not current any more goes on answering downloads that began with it.
     #[schemars(extend("default" = text(bounds::GRACE.default)))]
     pub(super) grace: Option<Timespan>,
-    /// How many pieces of a large object are fetched from its tier at once for one client that reads it from start to
-    /// end. 1: only what it reads. Needs a disk. More is for objects that are not overwritten while they are read: if one
-    /// is, its old revision may be gone for the rest.
+    /// How many pieces of a large object are fetched from its tier at once, ahead of a client that reads it from start to
+    /// end, or of those who read it in ranges. 1: only what is asked for. Needs a disk; where that is small, they are fewer.
     #[schemars(extend("default" = number(bounds::PARALLEL.default), "maximum" = number(bounds::PARALLEL.max)))]
     pub(super) parallel: Option<Count>,
     /// How much of its disk it may have where other routes need space: what it holds beyond that is evicted before

@@ -16,7 +16,7 @@ use super::flight::{End, Flight};
 use super::follower::Lease;
 use super::route::{Counted, Request, Route};
 use crate::object::{BlockIndex, BlockSpan, ByteRange, Head, ObjectSize, RangeSpec, Revision, Target};
-use crate::plan::{earned, missing_span, next_piece};
+use crate::plan::{earned, earned_by_ranges, missing_span, next_piece};
 
 /// Pieces that are fetched ahead at once, for all readers of a route.
 const MOST: usize = 64;
@@ -48,6 +48,8 @@ pub(super) struct Ahead {
     /// Where the first piece begins.
     first: Option<u64>,
     failed: bool,
+    /// How many pieces may be on their way after so many bytes.
+    earned: fn(u64, usize) -> usize,
 }
 
 /// What came of a piece.
@@ -56,8 +58,10 @@ enum Begun {
     Flight { lease: Lease, first: BlockIndex },
     /// It is here.
     Nothing,
-    /// Others bring it.
-    Elsewhere,
+    /// Others bring it, from this block on.
+    Elsewhere(BlockIndex),
+    /// What the reader follows brings all that is missing.
+    Own,
 }
 
 struct Piece {
@@ -103,8 +107,19 @@ fn millis(time: Duration) -> u64 {
 }
 
 impl Ahead {
-    pub(super) fn new() -> Self {
+    /// Of one reader who reads on and on.
+    pub(super) fn of_reader() -> Self {
+        Self::new(earned)
+    }
+
+    /// Of all who read ranges of one revision.
+    pub(super) fn of_readers() -> Self {
+        Self::new(earned_by_ranges)
+    }
+
+    fn new(earned: fn(u64, usize) -> usize) -> Self {
         Self {
+            earned,
             taken: 0,
             looked: 0,
             from: BlockIndex::new(0),
@@ -137,14 +152,36 @@ impl Ahead {
         self.has_begun() && !self.failed
     }
 
-    /// Begins to fetch what the reader has earned. `rest` is what it still wants.
-    pub(super) async fn advance(&mut self, route: &Arc<Route>, request: &Request, head: &Head, rest: ByteRange) {
+    /// Now and then, begins to fetch what the reader has earned. `rest` is what it still wants, and `following` what it
+    /// follows.
+    pub(super) async fn advance(
+        &mut self,
+        route: &Arc<Route>,
+        request: &Request,
+        head: &Head,
+        rest: ByteRange,
+        following: Option<&Arc<Flight>>,
+    ) {
+        if self.taken.saturating_sub(self.looked) >= LOOK {
+            self.looked = self.taken;
+            self.extend(route, request, head, rest, following).await;
+        }
+    }
+
+    /// Begins to fetch what was earned.
+    pub(super) async fn extend(
+        &mut self,
+        route: &Arc<Route>,
+        request: &Request,
+        head: &Head,
+        rest: ByteRange,
+        following: Option<&Arc<Flight>>,
+    ) {
         let parallel = route.terms.parallel;
-        let due = self.taken.saturating_sub(self.looked) >= LOOK && earned(self.taken, parallel) > 0;
-        if !due || self.failed || !route.keeps {
+        let earned = (self.earned)(self.taken, parallel);
+        if earned == 0 || self.failed || !route.keeps {
             return;
         }
-        self.looked = self.taken;
         if self.permit.is_none() {
             self.permit = route.scouting.reader();
         }
@@ -154,29 +191,32 @@ impl Ahead {
         self.let_go_of_ended();
         // The first one shows whether the tier has ranges at all.
         let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
-        while proven && !self.failed && self.pieces.len() < earned(self.taken, parallel) {
+        while proven && !self.failed && self.pieces.len() < earned {
             let Some(piece) = next_piece(rest, self.from, route.terms.block_size, parallel) else {
                 return;
             };
             let Some(permit) = route.scouting.permit() else { return };
             self.from = piece.last().next();
-            let begun = route.fly_ahead(request, head, piece).await;
-            let first = match &begun {
-                Begun::Flight { first, .. } => *first,
-                Begun::Nothing | Begun::Elsewhere => piece.first(),
-            };
-            self.first.get_or_insert(route.terms.block_size.start_of(first));
-            match begun {
-                Begun::Flight { lease, .. } => {
+            let first = match route.fly_ahead(request, head, piece, following).await {
+                Begun::Flight { lease, first } => {
                     self.pieces.push(Piece {
                         lease,
                         metrics: route.metrics.clone(),
                         _permit: permit,
                     });
+                    first
                 }
-                Begun::Nothing | Begun::Elsewhere => {}
-            }
+                Begun::Elsewhere(first) => first,
+                Begun::Nothing => piece.first(),
+                Begun::Own => continue,
+            };
+            self.first.get_or_insert(route.terms.block_size.start_of(first));
         }
+    }
+
+    /// Whether something that was fetched ahead did not come, so that nothing more is.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Nothing more is fetched ahead.
@@ -192,6 +232,12 @@ impl Ahead {
             ended.is_none()
         });
     }
+}
+
+fn is_of(claim: Option<&Arc<Flight>>, following: Option<&Arc<Flight>>) -> bool {
+    claim
+        .zip(following)
+        .is_some_and(|(claim, following)| Arc::ptr_eq(claim, following))
 }
 
 impl Drop for Piece {
@@ -210,21 +256,37 @@ impl fmt::Debug for Piece {
 
 impl Route {
     /// Begins a flight that brings the first run of missing blocks of a piece that nobody else brings.
-    async fn fly_ahead(self: &Arc<Self>, request: &Request, head: &Head, piece: BlockSpan) -> Begun {
+    async fn fly_ahead(
+        self: &Arc<Self>,
+        request: &Request,
+        head: &Head,
+        piece: BlockSpan,
+        following: Option<&Arc<Flight>>,
+    ) -> Begun {
         let revision = Revision {
             key: request.key.clone(),
             tag: head.tag().clone(),
         };
+        // A flight gives up its claim when the store has the block: whoever looks in this order finds one of both.
+        let claims: Vec<_> = piece.iter().map(|index| self.flights.get(&revision, index)).collect();
         let held = self.held(&revision, piece, &[]).await;
         let Some(missing) = self.missing_of(piece, head.size(), &held) else {
             return Begun::Nothing;
         };
-        // What a reader follows claims some of what comes next.
-        let free = missing
-            .iter()
-            .find(|index| self.flights.get(&revision, *index).is_none());
+        // What the reader follows claims some of what comes next.
+        let claims = piece.iter().zip(claims);
+        let claims = claims.filter(|(index, _)| *index >= missing.first() && *index <= missing.last());
+        let mut others = claims.filter(|(_, claim)| !is_of(claim.as_ref(), following));
+        let Some((first, claim)) = others.next() else {
+            return Begun::Own;
+        };
+        let elsewhere = Begun::Elsewhere(first);
+        let free = match claim {
+            None => Some(first),
+            Some(_) => others.find(|(_, claim)| claim.is_none()).map(|(index, _)| index),
+        };
         let Some(free) = free.and_then(|first| BlockSpan::new(first, missing.last())) else {
-            return Begun::Elsewhere;
+            return elsewhere;
         };
         let (flight, claimed) = self.flights.join_or_begin(&revision, free, || Flight::new(self.window));
         let run = claimed.iter().zip(free.iter()).take_while(|(a, b)| **a == *b).count();
@@ -234,7 +296,7 @@ impl Route {
         let range = run
             .last()
             .and_then(|last| self.bytes_of(BlockSpan::new(free.first(), *last)?, head.size()));
-        let Some(range) = range else { return Begun::Elsewhere };
+        let Some(range) = range else { return elsewhere };
         let lease = flight.lease();
         let target = Target::Range(RangeSpec::Span(range));
         self.begin_flight(request.clone(), revision, target, flight, run.to_vec());

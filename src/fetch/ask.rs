@@ -110,8 +110,9 @@ impl Route {
         if is_authority && known.as_ref().is_some_and(reused) {
             // What comes now is as good as any; what is here may be of the time before.
             self.metrics.0.contradicted("last-modified");
-            self.store.forget(&revision);
+            // In this order: a flight that begins a block looks at the one, and then at the other.
             self.reused.again(&request.key);
+            self.store.forget(&revision);
             self.flights.forget(&revision);
             if let Heard::NotModified(found) = heard {
                 return self.refused(Heard::Failed(Failure {

@@ -61,6 +61,7 @@ impl Route {
             .filter(|body| *body == range)?;
         let (status, fields) = served_fields(&serve, read, &Trace::default(), &self.instance, now)?;
         self.metrics.answered(&read.kind, serve.detail);
+        self.foresight.note(&revision, range);
         Some(AtHand {
             status,
             fields,

@@ -1,6 +1,8 @@
 //! The bytes of one revision in order, from wherever they are: a flight that is followed, a local block, a block that
 //! somebody else brings, a fetch of our own. Never of another revision.
 
+mod missing;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,12 +12,13 @@ use bytes::Bytes;
 use super::ahead::Ahead;
 use super::flight::End;
 use super::follower::{Follower, Next};
+use super::foresight::Reading;
 use super::reply::Abort;
 use super::reused::Use;
 use super::route::{Request, Route};
 use crate::metrics::Source;
-use crate::object::{BlockIndex, BlockSpan, ByteRange, Cause, Head, Heard, Lie, RangeSpec, Revision, Target};
-use crate::plan::{MOST_RESUMES, missing_span, piece_end, served};
+use crate::object::{BlockIndex, BlockSpan, ByteRange, Cause, Head, Lie, Revision};
+use crate::plan::MOST_RESUMES;
 use crate::tier::store::Miss;
 
 /// How long a disk may keep a download waiting before the bytes are fetched instead.
@@ -44,8 +47,12 @@ pub struct RevisionBody {
     spare: Option<Follower>,
     /// The use of the tag that the head is of.
     used: Use,
+    /// That it reads, for those who fetch ahead of it.
+    reading: Option<Reading>,
     /// How long the disk may keep it waiting.
     patience: Duration,
+    /// How often a transfer has kept it waiting.
+    stalls: u8,
     tries: u8,
 }
 
@@ -74,10 +81,12 @@ impl RevisionBody {
             held: Vec::new(),
             first: None,
             damaged: Vec::new(),
-            ahead: Ahead::new(),
+            ahead: Ahead::of_reader(),
             spare: None,
             used,
+            reading: None,
             patience: DISK_PATIENCE,
+            stalls: 0,
             tries: 0,
         };
         // A list of pins looks at flights of several revisions; the bytes of one are sent.
@@ -90,6 +99,13 @@ impl RevisionBody {
         body.held = held;
         body.drop_held_twice();
         body
+    }
+
+    /// Has what comes after this fetched ahead, for whoever reads on.
+    pub(super) fn foresee(&mut self) {
+        self.reading = self
+            .route
+            .foresee(&self.request, &self.revision, &self.head, self.range);
     }
 
     fn follow(&mut self, follower: Follower) {
@@ -135,16 +151,18 @@ impl RevisionBody {
     }
 
     /// What is followed need not bring what is fetched ahead.
-    fn leave_the_rest(&self) {
+    fn leave_the_rest(&mut self) {
         let first = self.ahead.first().filter(|first| self.position < *first);
-        if let (Some(first), Some(follower)) = (first, &self.following) {
+        if let (Some(first), Some(follower)) = (first, &mut self.following) {
             follower.want_until(first);
         }
     }
 
     /// Goes back to the flight that was left for what is fetched ahead.
     fn turn_to_spare(&mut self) -> bool {
-        let Some(spare) = self.spare.take() else { return false };
+        let Some(mut spare) = self.spare.take() else {
+            return false;
+        };
         self.ahead.stop();
         spare.want_from(self.position);
         self.follow(spare);
@@ -152,8 +170,9 @@ impl RevisionBody {
     }
 
     /// Leaves a flight behind for a block that was fetched ahead.
-    fn leave(&mut self, follower: Follower) {
+    fn leave(&mut self, mut follower: Follower) {
         if self.spare.is_none() && !follower.ends_before(self.range.last()) {
+            follower.stand_by();
             self.spare = Some(follower);
         }
     }
@@ -168,13 +187,14 @@ impl RevisionBody {
         self.ahead.has_begun() && self.block().is_some_and(|block| block.first() == self.position)
     }
 
-    /// Whether the block at the position comes from elsewhere, or is here: following the flight that has brought us here
-    /// would be slower.
+    /// Whether the block at the position has begun to come from elsewhere, or is here: following the flight that has brought
+    /// us here would be slower.
     async fn is_elsewhere(&self, follower: &Follower) -> bool {
         let index = self.index();
         if let Some(flight) = self.route.flights.get(&self.revision, index) {
-            // One that is still asking may be waiting for the very connection that is followed.
-            return !Arc::ptr_eq(&flight, follower.flight()) && flight.is_flowing();
+            // One that is still asking may be waiting for the very connection that is followed, and one that has brought
+            // nothing of it may have come to a stop.
+            return !Arc::ptr_eq(&flight, follower.flight()) && flight.has_brought(self.position);
         }
         match BlockSpan::new(index, index) {
             Some(span) => self.route.held(&self.revision, span, &self.damaged).await == [true],
@@ -197,7 +217,11 @@ impl RevisionBody {
     /// of the tries.
     async fn next(&mut self) -> Result<(Bytes, Source), Abort> {
         if let Some(rest) = self.rest() {
-            self.ahead.advance(&self.route, &self.request, &self.head, rest).await;
+            let following = self.following.as_ref().map(Follower::flight);
+            let advance = self
+                .ahead
+                .advance(&self.route, &self.request, &self.head, rest, following);
+            advance.await;
             self.leave_the_rest();
         }
         loop {
@@ -243,16 +267,16 @@ impl RevisionBody {
         };
         let Some(part) = self.part() else { return Ok(None) };
         // Of a tag that was used again only what was begun before is worth following.
-        if self.begins_ahead() {
-            if self.is_same() && self.is_elsewhere(&follower).await {
-                self.leave(follower);
-                return Ok(None);
-            }
-            if self.ahead.first().is_none_or(|first| first <= self.position) {
-                follower.want_until(u64::MAX);
-            }
+        if self.begins_ahead() && self.is_same() && self.is_elsewhere(&follower).await {
+            self.leave(follower);
+            return Ok(None);
         }
-        match follower.next(self.position, part).await {
+        // No further than this block where others are on their way to what comes after it.
+        follower.want_at_least(if self.ahead.is_active() { part.end() } else { u64::MAX });
+        let Some(next) = self.in_time(follower.next(self.position, part)).await else {
+            return self.stalled(follower).await;
+        };
+        match next {
             Next::Bytes(bytes) => {
                 self.following = Some(follower);
                 Ok(Some(bytes))
@@ -342,70 +366,6 @@ impl RevisionBody {
             self.patience = DISK_IMPATIENCE;
             Err(Miss::Fault)
         })
-    }
-
-    /// Fetches the run of missing blocks at the position, with everyone who wants the same.
-    async fn fetch_missing(&mut self) -> Result<(), Abort> {
-        let Some(mut rest) = self.rest() else { return Ok(()) };
-        let block_size = self.route.terms.block_size;
-        if self.ahead.is_active() {
-            let last = rest.last().min(piece_end(self.position, block_size) - 1);
-            rest = ByteRange::new(self.position, last).unwrap_or(rest);
-        }
-        let mut held = self
-            .route
-            .held(&self.revision, block_size.span_of(rest), &self.damaged)
-            .await;
-        // The first block was just looked for.
-        if let Some(first) = held.first_mut() {
-            *first = false;
-        }
-        let Some(missing) = missing_span(rest, self.head.size(), block_size, &held) else {
-            return Ok(());
-        };
-        let claimed = self.route.flights.get(&self.revision, self.index()).is_some();
-        if claimed {
-            // Somebody's flight passed these bytes by, and no fill kept them. What comes after may be in flight.
-            let block = block_size.range_of(self.index(), self.head.size());
-            return self
-                .overtake(block.and_then(|block| block.intersect(rest)).unwrap_or(rest))
-                .await;
-        }
-        let pins = [self.revision.tag.clone()];
-        let target = Target::Range(RangeSpec::Span(missing));
-        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
-        let served = told.last().filter(|last| served(&pins, last));
-        self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
-        match (&self.following, told.last().map(|last| &last.heard)) {
-            (Some(_), _) => Ok(()),
-            (None, Some(Heard::Failed(failure))) => self.failed(failure.cause),
-            // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
-            (None, _) => self.failed(Cause::Reset),
-        }
-    }
-
-    /// Goes on with a fetch of our own, which nobody else follows.
-    async fn overtake(&mut self, part: ByteRange) -> Result<(), Abort> {
-        self.route.metrics.overtaken();
-        match self.route.private_flight(&self.request, &self.head, part).await {
-            Ok(follower) => {
-                self.following = Some(follower);
-                Ok(())
-            }
-            Err(cause) => self.failed(cause),
-        }
-    }
-
-    fn failed(&mut self, cause: Cause) -> Result<(), Abort> {
-        if self.turn_to_spare() {
-            return Ok(());
-        }
-        self.tries += 1;
-        if self.tries > MOST_RESUMES {
-            Err(Abort(cause))
-        } else {
-            Ok(())
-        }
     }
 }
 

@@ -173,6 +173,9 @@ impl Course {
                 self.facts.fetched = None;
                 return None;
             }
+            if self.trace.forward.is_some() {
+                revision.foresee();
+            }
             body = Body::Revision(Box::new(revision));
         }
         self.trace.stored = self.trace.forward.is_some()

@@ -90,6 +90,8 @@ pub(crate) enum Wanted {
     Soon,
     /// Readers, and there is enough in the window, or they are to get what comes from elsewhere.
     Later,
+    /// Readers who want nothing of it as long as others bring what they read.
+    Reserve,
     /// Nobody yet, but one will come.
     Leased,
     /// Nobody now; somebody did.
@@ -176,6 +178,12 @@ impl Flight {
             (Some(Takeoff::Flowing(_, range)), None | Some(End::Whole)) => Some(*range),
             _ => None,
         }
+    }
+
+    /// Whether bytes at a position have come.
+    pub(crate) fn has_brought(&self, position: u64) -> bool {
+        let state = self.state.lock();
+        matches!(state.takeoff.as_deref(), Some(Takeoff::Flowing(_, _))) && state.end > position
     }
 
     /// Whether a reader at a position will get its bytes from the window.
@@ -268,7 +276,8 @@ impl Flight {
             (Some(_), _) => Wanted::Later,
             (None, Leased::Now) => Wanted::Leased,
             // Others bring what comes next, or are to; should they fail, this goes on.
-            (None, _) if !state.readers.is_empty() => Wanted::Later,
+            (None, _) if state.fastest().is_some() => Wanted::Later,
+            (None, _) if !state.readers.is_empty() => Wanted::Reserve,
             (None, Leased::NoMore) if !state.was_read => Wanted::Recalled,
             (None, Leased::Never | Leased::NoMore) => Wanted::Unread,
         }
@@ -279,7 +288,7 @@ impl Flight {
         loop {
             let left = self.left.notified();
             let over = match self.wanted() {
-                Wanted::Soon | Wanted::Later | Wanted::Leased => false,
+                Wanted::Soon | Wanted::Later | Wanted::Reserve | Wanted::Leased => false,
                 Wanted::Unread => !worth_finishing,
                 Wanted::Recalled => true,
             };
@@ -331,9 +340,10 @@ impl Flight {
 }
 
 impl State {
-    /// How far the fastest reader has come; `None` without readers.
+    /// How far the fastest of those has come who want something of it; `None` if nobody does.
     fn fastest(&self) -> Option<u64> {
-        self.readers.values().map(|reader| reader.position).max()
+        let wanting = self.readers.values().filter(|reader| reader.until > self.base);
+        wanting.map(|reader| reader.position).max()
     }
 
     fn push(&mut self, bytes: Bytes, window: u64) {
@@ -379,57 +389,4 @@ impl std::fmt::Debug for Flight {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::object::{Heard, Method, Target};
-    use crate::plan::{Asked, Tier};
-
-    const WINDOW: u64 = 1000;
-
-    fn flight() -> Arc<Flight> {
-        let flight = Flight::new(WINDOW);
-        let told = Told {
-            tier: Tier::new(0),
-            asked: Asked::free(Method::Get, Target::Whole),
-            heard: Heard::failed(Cause::Reset),
-            own: false,
-        };
-        flight.take_off(told, range());
-        flight
-    }
-
-    fn range() -> ByteRange {
-        ByteRange::new(0, 99_999).unwrap()
-    }
-
-    #[tokio::test]
-    async fn what_the_fastest_reader_has_yet_to_read_stays_in_the_window() {
-        let flight = flight();
-        let mut reader = flight.follow(0);
-        let mut position = 0;
-        // Pieces that do not divide the window, as sockets give them.
-        for _ in 0..40 {
-            while flight.wanted() == Wanted::Soon {
-                flight.push(Bytes::from(vec![0; 333]));
-            }
-            let Next::Bytes(bytes) = reader.next(position, range()).await else {
-                panic!("lost at {position}");
-            };
-            position += length(&bytes);
-        }
-        let state = flight.state.lock();
-        assert!(state.end - state.base <= WINDOW + 333);
-    }
-
-    #[test]
-    fn the_window_moves_without_readers() {
-        let flight = flight();
-        drop(flight.follow(0));
-        for _ in 0..40 {
-            assert_eq!(flight.wanted(), Wanted::Unread);
-            flight.push(Bytes::from(vec![0; 333]));
-        }
-        let state = flight.state.lock();
-        assert!(state.end - state.base <= WINDOW);
-    }
-}
+mod tests;

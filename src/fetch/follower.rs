@@ -27,6 +27,8 @@ pub(crate) struct Lease(Arc<Flight>);
 pub(crate) struct Follower {
     flight: Arc<Flight>,
     id: u64,
+    /// What the flight knows of where it stops.
+    until: u64,
     news: watch::Receiver<u64>,
 }
 
@@ -56,7 +58,12 @@ impl Drop for Lease {
 
 impl Follower {
     pub(super) fn new(flight: Arc<Flight>, id: u64, news: watch::Receiver<u64>) -> Self {
-        Self { flight, id, news }
+        Self {
+            flight,
+            id,
+            until: u64::MAX,
+            news,
+        }
     }
 
     /// Whether the flight is known to bring bytes of a revision of that tag.
@@ -106,12 +113,26 @@ impl Follower {
     }
 
     /// Wants nothing from a position on: others bring it.
-    pub(crate) fn want_until(&self, until: u64) {
-        self.change(|reader| reader.until = until);
+    pub(crate) fn want_until(&mut self, until: u64) {
+        if self.until != until {
+            self.until = until;
+            self.change(|reader| reader.until = until);
+        }
+    }
+
+    /// Wants what comes before a position, whoever was to bring it.
+    pub(crate) fn want_at_least(&mut self, until: u64) {
+        self.want_until(self.until.max(until));
+    }
+
+    /// Wants nothing, unless others fail.
+    pub(crate) fn stand_by(&mut self) {
+        self.want_until(0);
     }
 
     /// Wants everything from a position on, after all, and nothing before it.
-    pub(crate) fn want_from(&self, from: u64) {
+    pub(crate) fn want_from(&mut self, from: u64) {
+        self.until = u64::MAX;
         self.change(|reader| (reader.from, reader.until) = (from, u64::MAX));
     }
 

@@ -13,6 +13,7 @@ mod fetching;
 mod flight;
 mod flights;
 mod follower;
+mod foresight;
 mod group;
 mod local;
 mod pilot;

@@ -25,6 +25,13 @@ pub(super) const LOOK_AHEAD: u64 = 8 << 20;
 /// The pauses before a cut body is asked for again; the first comes at once.
 const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Duration::from_millis(400)];
 
+/// How long an answer that is held in reserve is not read before a little of it is: servers close a connection that takes
+/// nothing for a minute (nginx's `send_timeout`).
+const RESERVE: Duration = Duration::from_secs(15);
+/// How much is read of it then: enough for the kernel's buffers on both sides to move, and nothing beside what is brought
+/// otherwise in that time.
+const SIP: u64 = 1 << 20;
+
 /// How much of its range a flight claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -70,6 +77,8 @@ pub(crate) struct Pilot {
     stores: bool,
     /// Blocks that have come and are not yet in the store.
     publishing: Arc<AtomicUsize>,
+    /// Bytes to be read although nobody wants them, so that the server does not give the reserve up.
+    sip: u64,
 }
 
 impl Pilot {
@@ -88,6 +97,7 @@ impl Pilot {
             wanted: true,
             stores,
             publishing: Arc::default(),
+            sip: 0,
         }
     }
 
@@ -196,6 +206,13 @@ impl Pilot {
                     moved.await;
                     continue;
                 }
+                Wanted::Reserve if self.sip > 0 => return true,
+                Wanted::Reserve => {
+                    if tokio::time::timeout(RESERVE, moved).await.is_err() {
+                        self.sip = SIP;
+                    }
+                    continue;
+                }
                 Wanted::Leased | Wanted::Unread | Wanted::Recalled => {}
             }
             let worth_it = match wanted {
@@ -242,6 +259,7 @@ impl Pilot {
     fn accept(&mut self, mut bytes: Bytes) {
         let left = self.course.range.end().saturating_sub(self.position);
         bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+        self.sip = self.sip.saturating_sub(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         self.wanted = self.flight.is_wanted();
         self.flight_push(&bytes);
         while !bytes.is_empty() {
@@ -317,6 +335,8 @@ impl Pilot {
             .store
             .fill(&self.course.revision, &self.course.head, index, self.course.claim)
         {
+            // The tag may have been used again after the look above, and then what was here is forgotten already.
+            Ok(_) if self.is_outdated() => self.claimed.clear(),
             Ok(fill) => {
                 self.flight.add_tail(index, fill.tail());
                 self.fill = Some((index, fill));

@@ -10,6 +10,7 @@ use super::ahead::Scouting;
 use super::currency::Currency;
 use super::flight::End;
 use super::flights::Flights;
+use super::foresight::Foresight;
 use super::group::Groups;
 use super::reused::Reused;
 use super::versions::Versions;
@@ -63,6 +64,7 @@ pub struct Route {
     pub(super) groups: Groups,
     pub(super) currency: Currency,
     pub(super) scouting: Scouting,
+    pub(super) foresight: Foresight,
     pub(super) versions: Versions,
     pub(super) reused: Reused,
 }
@@ -104,6 +106,7 @@ impl Route {
             groups: Groups::default(),
             currency: Currency::new(),
             scouting: Scouting::new(parts.connections),
+            foresight: Foresight::default(),
             versions: Versions::new(),
             reused: Reused::new(),
         })

@@ -8,6 +8,9 @@ const EARNS: u64 = 1 << 20;
 /// How much one question asks for: at 15 MB/s half a second, of which the way there and back is a small part.
 const PIECE: u64 = 8 << 20;
 
+/// How many times as far ahead of a reader as there are pieces at once one of them may be.
+const FAR: u64 = 2;
+
 /// How many pieces may be on their way to a reader who has taken so many bytes. A route that fetches one piece at a time
 /// fetches none ahead.
 pub fn earned(taken: u64, parallel: usize) -> usize {
@@ -18,6 +21,23 @@ pub fn earned(taken: u64, parallel: usize) -> usize {
     1usize.checked_shl(doubled).unwrap_or(parallel).min(parallel)
 }
 
+/// The same for those who read ranges of one revision, together: never more than they have asked for themselves. Who
+/// reads a directory at the end of an archive causes nothing by it.
+pub fn earned_by_ranges(taken: u64, parallel: usize) -> usize {
+    if parallel <= 1 {
+        return 0;
+    }
+    usize::try_from(taken / PIECE).unwrap_or(parallel).min(parallel)
+}
+
+/// How many pieces at once a disk of that capacity can do with, so that what is fetched ahead is still there when it is
+/// read: all that may be ahead of one reader takes a quarter of it.
+pub fn affordable(parallel: usize, capacity: u64, block_size: BlockSize) -> usize {
+    let ahead = PIECE.max(block_size.bytes()).saturating_mul(FAR);
+    let most = usize::try_from(capacity / 4 / ahead).unwrap_or(parallel);
+    parallel.min(most).max(1)
+}
+
 /// The next piece to be fetched ahead of a reader who wants `rest`, if it is not too far from where it reads. `from` is the
 /// first block that was not part of a piece yet. Pieces of all readers of a revision begin at the same places, so that
 /// they share them.
@@ -26,7 +46,7 @@ pub fn next_piece(rest: ByteRange, from: BlockIndex, block_size: BlockSize, para
     let here = block_size.index_of(rest.first()).get() / blocks;
     let piece = from.get().div_ceil(blocks).max(here.saturating_add(1));
     // One that is slower than the others must not hold them up at once.
-    let far = u64::try_from(parallel).unwrap_or(u64::MAX).saturating_mul(2);
+    let far = u64::try_from(parallel).unwrap_or(u64::MAX).saturating_mul(FAR);
     if piece > here.saturating_add(far) {
         return None;
     }
@@ -62,6 +82,31 @@ mod tests {
         check(900 * MIB, 8, 8);
         check(900 * MIB, 1, 0);
         check(u64::MAX, 8, 8);
+    }
+
+    #[test]
+    fn ranges_earn_as_much_as_they_read() {
+        let check = |taken, parallel, expected| assert_eq!(earned_by_ranges(taken, parallel), expected, "{taken}");
+        check(0, 8, 0);
+        check(8 * MIB - 1, 8, 0);
+        check(8 * MIB, 8, 1);
+        check(63 * MIB, 8, 7);
+        check(u64::MAX, 8, 8);
+        check(u64::MAX, 1, 0);
+    }
+
+    #[test]
+    fn a_small_disk_is_not_filled_with_what_is_ahead() {
+        let check = |capacity, block, expected| {
+            let block = BlockSize::new(block).unwrap();
+            assert_eq!(affordable(8, capacity, block), expected, "{capacity} {block:?}");
+        };
+        check(0, 4 * MIB, 1);
+        check(127 * MIB, 4 * MIB, 1);
+        check(128 * MIB, 64 << 10, 2);
+        check(512 * MIB, 4 * MIB, 8);
+        check(50 << 30, 4 * MIB, 8);
+        check(1 << 30, 64 * MIB, 2);
     }
 
     #[test]

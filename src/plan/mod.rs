@@ -25,7 +25,7 @@ mod step;
 mod tests;
 
 pub use admit::{admit, reuses_tag, storable};
-pub use ahead::{earned, next_piece, piece_end};
+pub use ahead::{affordable, earned, earned_by_ranges, next_piece, piece_end};
 pub use detail::{Detail, Forward, Trace};
 pub use facts::{Asked, Facts, Local, Stored, Tier, Told};
 pub use learn::{Lesson, confirmed, head_of, learn, learn_parts, tells_length};

@@ -16,6 +16,7 @@ mod discovery;
 mod divergence;
 mod fallback;
 mod following;
+mod foresight;
 mod forward;
 mod grouping;
 mod inspect;

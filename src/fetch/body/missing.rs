@@ -1,0 +1,103 @@
+//! What a reader does when nobody brings what it wants, or nobody in time: it fetches by itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::RevisionBody;
+use crate::fetch::follower::{Follower, Next};
+use crate::fetch::reply::Abort;
+use crate::object::{ByteRange, Cause, Heard, RangeSpec, Target};
+use crate::plan::{MOST_RESUMES, missing_span, piece_end, served};
+
+/// How long one of several transfers may bring nothing before the bytes are asked for once more, and how often that is done
+/// for one reader: should it be the server that stands still, it is not to be asked for more and more.
+const STALL: Duration = Duration::from_secs(2);
+const MOST_STALLS: u8 = 3;
+
+impl RevisionBody {
+    /// What a transfer brings next; `None` if it keeps the reader waiting where others go on beside it. With many of them
+    /// it is that much likelier that one stands still, and a download by one would not have waited for it.
+    pub(super) async fn in_time(&self, next: impl Future<Output = Next>) -> Option<Next> {
+        if self.ahead.is_active() && self.stalls < MOST_STALLS {
+            tokio::time::timeout(STALL, next).await.ok()
+        } else {
+            Some(next.await)
+        }
+    }
+
+    /// Leaves a transfer behind that stands still.
+    pub(super) async fn stalled(&mut self, follower: Follower) -> Result<Option<Bytes>, Abort> {
+        self.stalls += 1;
+        self.leave(follower);
+        let piece = ByteRange::new(self.position, piece_end(self.position, self.route.terms.block_size) - 1);
+        if let Some(part) = piece.zip(self.rest()).and_then(|(piece, rest)| piece.intersect(rest)) {
+            self.overtake(part).await?;
+        }
+        Ok(None)
+    }
+
+    /// Fetches the run of missing blocks at the position, with everyone who wants the same.
+    pub(super) async fn fetch_missing(&mut self) -> Result<(), Abort> {
+        let Some(mut rest) = self.rest() else { return Ok(()) };
+        let block_size = self.route.terms.block_size;
+        if self.ahead.is_active() {
+            let last = rest.last().min(piece_end(self.position, block_size) - 1);
+            rest = ByteRange::new(self.position, last).unwrap_or(rest);
+        }
+        let mut held = self
+            .route
+            .held(&self.revision, block_size.span_of(rest), &self.damaged)
+            .await;
+        // The first block was just looked for.
+        if let Some(first) = held.first_mut() {
+            *first = false;
+        }
+        let Some(missing) = missing_span(rest, self.head.size(), block_size, &held) else {
+            return Ok(());
+        };
+        let claimed = self.route.flights.get(&self.revision, self.index()).is_some();
+        if claimed {
+            // Somebody's flight passed these bytes by, and no fill kept them. What comes after may be in flight.
+            let block = block_size.range_of(self.index(), self.head.size());
+            return self
+                .overtake(block.and_then(|block| block.intersect(rest)).unwrap_or(rest))
+                .await;
+        }
+        let pins = [self.revision.tag.clone()];
+        let target = Target::Range(RangeSpec::Span(missing));
+        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        let served = told.last().filter(|last| served(&pins, last));
+        self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
+        match (&self.following, told.last().map(|last| &last.heard)) {
+            (Some(_), _) => Ok(()),
+            (None, Some(Heard::Failed(failure))) => self.failed(failure.cause),
+            // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
+            (None, _) => self.failed(Cause::Reset),
+        }
+    }
+
+    /// Goes on with a fetch of our own, which nobody else follows.
+    pub(super) async fn overtake(&mut self, part: ByteRange) -> Result<(), Abort> {
+        self.route.metrics.overtaken();
+        match self.route.private_flight(&self.request, &self.head, part).await {
+            Ok(follower) => {
+                self.following = Some(follower);
+                Ok(())
+            }
+            Err(cause) => self.failed(cause),
+        }
+    }
+
+    pub(super) fn failed(&mut self, cause: Cause) -> Result<(), Abort> {
+        if self.turn_to_spare() {
+            return Ok(());
+        }
+        self.tries += 1;
+        if self.tries > MOST_RESUMES {
+            Err(Abort(cause))
+        } else {
+            Ok(())
+        }
+    }
+}
