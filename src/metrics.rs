@@ -10,7 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use prometheus::{Encoder, Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Error, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder,
+};
 
 use disk::DiskMetrics;
 use register::Maker;
@@ -28,6 +30,8 @@ pub struct Metrics {
     tier_seconds: HistogramVec,
     hedges: IntCounterVec,
     retries: IntCounterVec,
+    stands_still: IntGaugeVec,
+    left_out: IntCounterVec,
     discoveries: IntCounterVec,
     splices: IntCounterVec,
     contradictions: IntCounterVec,
@@ -85,6 +89,8 @@ pub struct TierMetrics {
     seconds: Histogram,
     hedges: IntCounterVec,
     retries: IntCounterVec,
+    stands_still: IntGaugeVec,
+    left_out: IntCounterVec,
 }
 
 #[derive(Clone)]
@@ -142,6 +148,16 @@ impl Metrics {
                 "retries_total",
                 "Reads that were asked for again after an error.",
                 &["tier", "outcome"],
+            )?,
+            stands_still: make.gauges(
+                "tier_stands_still",
+                "1 while a tier says nothing to any question, so that most are waited for briefly.",
+                &["tier"],
+            )?,
+            left_out: make.counters(
+                "endpoints_left_out_total",
+                "How often one of several servers of a tier was left out.",
+                &["tier", "reason"],
             )?,
             discoveries: make.counters(
                 "discoveries_total",
@@ -207,6 +223,8 @@ impl Metrics {
             seconds: self.tier_seconds.with_label_values(&[name]),
             hedges: self.hedges.clone(),
             retries: self.retries.clone(),
+            stands_still: self.stands_still.clone(),
+            left_out: self.left_out.clone(),
         }
     }
 
@@ -294,6 +312,22 @@ impl RouteMetrics {
 }
 
 impl TierMetrics {
+    /// The tier's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether it stands still, from now on.
+    pub fn stands_still(&self, stands_still: bool) {
+        let value = i64::from(stands_still);
+        self.stands_still.with_label_values(&[&*self.name]).set(value);
+    }
+
+    /// One of its servers is left out from now on.
+    pub fn left_out(&self, reason: &'static str) {
+        self.left_out.with_label_values(&[&*self.name, reason]).inc();
+    }
+
     /// A question was put a second time before it was answered. Whether that was of use.
     pub fn hedged(&self, won: bool) {
         let outcome = if won { "won" } else { "lost" };

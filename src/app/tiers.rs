@@ -7,8 +7,8 @@ use http::HeaderValue;
 
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
-use crate::metrics::Metrics;
-use crate::net::{ClientConfig, Endpoints, Guard};
+use crate::metrics::{Metrics, TierMetrics};
+use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut};
 use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
@@ -38,15 +38,16 @@ pub(super) async fn make(
     for tier in config.upstreams() {
         let client = client_config(tier.common()).await?;
         let roots = client.ca_pem.as_deref().and_then(Roots::new);
+        let told = metrics.tier(tier.name().as_str());
         let (upstream, endpoints): (Arc<dyn Upstream>, _) = match &**tier {
             Tier::Http(http) => {
-                let (tier, endpoints) = http_tier(http, client, surroundings, me)?;
+                let (tier, endpoints) = http_tier(http, client, surroundings, me, told.clone())?;
                 (Arc::new(tier), endpoints)
             }
             Tier::S3(s3) => (Arc::new(s3_tier(s3, client, surroundings, me).await?), None),
         };
         let upstream: Arc<dyn Upstream> = match tier.common().steady {
-            true => Arc::new(Steady::new(upstream, metrics.tier(tier.name().as_str()))),
+            true => Arc::new(Steady::new(upstream, told)),
             false => upstream,
         };
         let made = Made {
@@ -82,9 +83,10 @@ fn http_tier(
     client: ClientConfig,
     surroundings: &Surroundings,
     me: &HeaderValue,
+    metrics: TierMetrics,
 ) -> Result<(HttpTier, Option<Arc<Endpoints>>), StartError> {
     let fault = |fault| StartError::Http(tier.common.name.clone(), fault);
-    let base = base(tier).ok_or_else(|| fault(HttpTierFault::Url))?;
+    let base = base(tier, metrics).ok_or_else(|| fault(HttpTierFault::Url))?;
     let endpoints = match &base {
         Base::Several(endpoints) => Some(endpoints.clone()),
         Base::Fixed(_) | Base::Request => None,
@@ -99,12 +101,13 @@ fn http_tier(
     Ok((HttpTier::new(settings).map_err(fault)?, endpoints))
 }
 
-fn base(tier: &config::Http) -> Option<Base> {
+fn base(tier: &config::Http, metrics: TierMetrics) -> Option<Base> {
+    let left_out: OnLeftOut = Arc::new(move |why| metrics.left_out(why.label()));
     let (name, within) = (tier.common.name.as_str(), tier.common.timeouts.connect);
     Some(match &tier.target {
         Target::Url(url) => Base::Fixed(url.to_string().parse().ok()?),
-        Target::Urls(urls) => Base::Several(Arc::new(Endpoints::listed(name, urls, within)?)),
-        Target::Spread(url) => Base::Several(Arc::new(Endpoints::spread(name, url, within))),
+        Target::Urls(urls) => Base::Several(Arc::new(Endpoints::listed(name, urls, within, left_out)?)),
+        Target::Spread(url) => Base::Several(Arc::new(Endpoints::spread(name, url, within, left_out))),
         Target::Request { .. } => Base::Request,
     })
 }

@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use http::HeaderValue;
-use http::uri::Authority;
 use parking_lot::{Mutex, RwLock};
 use tokio::time::Instant;
 
+use super::endpoint::{Endpoint, OnLeftOut};
 use super::guard::Guard;
-use super::health::Health;
 use super::reach::Reach;
 use super::resolve::Resolver;
 use super::ring::{Order, Ring};
@@ -42,17 +40,8 @@ pub struct Endpoints {
     within: Duration,
     resolver: Resolver,
     unresolved: Mutex<Option<Cause>>,
+    left_out: OnLeftOut,
     around: RwLock<Arc<Around>>,
-}
-
-/// One of them.
-pub struct Endpoint {
-    /// Its URL, or that of the name which has its address.
-    base: BaseUrl,
-    authority: Authority,
-    host_field: HeaderValue,
-    reach: Reach,
-    health: Mutex<Health>,
 }
 
 /// Those that there are at the moment.
@@ -71,20 +60,21 @@ pub struct Candidates {
 
 impl Endpoints {
     /// Those of a list, which differ in host or port and in nothing else. `None` if there is none.
-    pub fn listed(tier: &str, urls: &[BaseUrl], within: Duration) -> Option<Self> {
+    pub fn listed(tier: &str, urls: &[BaseUrl], within: Duration, left_out: OnLeftOut) -> Option<Self> {
         let endpoints = urls.iter().filter_map(|url| {
             let reach = Reach::new(tier, url.host(), url.port(), within);
-            Endpoint::new(url, &url.authority(), reach)
+            Endpoint::new(url, &url.authority(), reach, left_out.clone())
         });
-        Some(Self::with(tier, urls.first()?, false, within, endpoints.collect()))
+        let around = Around::new(endpoints.collect());
+        Some(Self::with(tier, urls.first()?, false, within, left_out, around))
     }
 
     /// All addresses that the host of a URL has. They are looked up when the first is needed.
-    pub fn spread(tier: &str, url: &BaseUrl, within: Duration) -> Self {
-        Self::with(tier, url, true, within, Vec::new())
+    pub fn spread(tier: &str, url: &BaseUrl, within: Duration, left_out: OnLeftOut) -> Self {
+        Self::with(tier, url, true, within, left_out, Around::new(Vec::new()))
     }
 
-    fn with(tier: &str, base: &BaseUrl, spread: bool, within: Duration, endpoints: Vec<Arc<Endpoint>>) -> Self {
+    fn with(tier: &str, base: &BaseUrl, spread: bool, within: Duration, left_out: OnLeftOut, around: Around) -> Self {
         Self {
             tier: tier.to_owned(),
             base: base.clone(),
@@ -92,7 +82,8 @@ impl Endpoints {
             within,
             resolver: Resolver::new(within),
             unresolved: Mutex::new(None),
-            around: RwLock::new(Arc::new(Around::new(endpoints))),
+            left_out,
+            around: RwLock::new(Arc::new(around)),
         }
     }
 
@@ -129,8 +120,8 @@ impl Endpoints {
             format!("tier {tier}: {host} is not resolved ({})", cause.label())
         });
         let around = self.around.read().clone();
-        let unreachable = around.endpoints.iter().filter_map(|endpoint| endpoint.reach.trouble());
-        unresolved.into_iter().chain(unreachable).collect()
+        let of_each = around.endpoints.iter().filter_map(|endpoint| endpoint.trouble());
+        unresolved.into_iter().chain(of_each).collect()
     }
 
     /// Looks up and dials again and again, until it is dropped.
@@ -165,7 +156,13 @@ impl Endpoints {
         found.dedup();
         found.truncate(MOST);
         let mut around = self.around.write();
-        let known = |name: &str| around.endpoints.iter().find(|known| known.authority == *name).cloned();
+        let known = |name: &str| {
+            around
+                .endpoints
+                .iter()
+                .find(|known| *known.authority() == *name)
+                .cloned()
+        };
         let endpoints: Vec<_> = found
             .iter()
             .filter_map(|name| known(name).or_else(|| self.at_address(name)))
@@ -183,69 +180,18 @@ impl Endpoints {
     fn at_address(&self, address: &str) -> Option<Arc<Endpoint>> {
         let (host, port) = address.rsplit_once(':')?;
         let reach = Reach::new(&self.tier, host, port.parse().ok()?, self.within);
-        Endpoint::new(&self.base, address, reach)
+        Endpoint::new(&self.base, address, reach, self.left_out.clone())
     }
 }
 
 fn names(endpoints: &[Arc<Endpoint>]) -> impl Iterator<Item = &str> {
-    endpoints.iter().map(|endpoint| endpoint.authority.as_str())
+    endpoints.iter().map(|endpoint| endpoint.authority().as_str())
 }
 
 impl Around {
     fn new(endpoints: Vec<Arc<Endpoint>>) -> Self {
         let ring = Ring::new(names(&endpoints));
         Self { endpoints, ring }
-    }
-}
-
-impl Endpoint {
-    fn new(base: &BaseUrl, authority: &str, reach: Reach) -> Option<Arc<Self>> {
-        Some(Arc::new(Self {
-            base: base.clone(),
-            authority: authority.parse().ok()?,
-            host_field: HeaderValue::from_str(&base.authority()).ok()?,
-            reach,
-            health: Mutex::default(),
-        }))
-    }
-
-    /// Where it is, for a URI.
-    pub fn authority(&self) -> &Authority {
-        &self.authority
-    }
-
-    /// What it is told in Host.
-    pub fn host_field(&self) -> &HeaderValue {
-        &self.host_field
-    }
-
-    /// Its URL, or that of the name which has its address: whom its certificate is for.
-    pub fn base(&self) -> &BaseUrl {
-        &self.base
-    }
-
-    /// The host or address to dial, and the port.
-    pub fn dialled(&self) -> (&str, u16) {
-        self.reach.place()
-    }
-
-    /// There was a connection to it.
-    pub fn connected(&self) {
-        self.health.lock().connected();
-    }
-
-    /// There was none.
-    pub fn failed(&self) {
-        self.health.lock().failed(Instant::now());
-    }
-
-    async fn check(&self, resolver: &Resolver) {
-        let found = self.reach.attempt(resolver).await;
-        match found {
-            None => self.connected(),
-            Some(_) => self.failed(),
-        }
-        self.reach.note(found);
     }
 }
 
@@ -258,7 +204,7 @@ impl Iterator for Candidates {
         let now = Instant::now();
         for at in &mut self.order {
             let endpoint = self.around.endpoints.get(at)?;
-            if endpoint.health.lock().admits(now) {
+            if endpoint.admits(now) {
                 return Some(Arc::clone(endpoint));
             }
             self.left_out.push_back(Arc::clone(endpoint));
@@ -274,14 +220,6 @@ impl fmt::Debug for Endpoints {
             .field("tier", &self.tier)
             .field("base", &self.base)
             .field("names", &names(&around.endpoints).collect::<Vec<_>>())
-            .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
-            .field("authority", &self.authority)
             .finish_non_exhaustive()
     }
 }

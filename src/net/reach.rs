@@ -40,13 +40,7 @@ impl Reach {
     /// One line about the trouble, if there is any.
     pub fn trouble(&self) -> Option<String> {
         let cause = (*self.state.lock())?;
-        Some(format!(
-            "tier {}: {}:{} cannot be reached ({})",
-            self.tier,
-            self.host,
-            self.port,
-            cause.label()
-        ))
+        Some(self.told(&format!("cannot be reached ({})", cause.label())))
     }
 
     /// Tries again and again, until it is dropped.
@@ -56,6 +50,16 @@ impl Reach {
             self.note(self.attempt(&resolver).await);
             tokio::time::sleep(PERIOD).await;
         }
+    }
+
+    /// That tier and that endpoint, and what there is to say of it.
+    pub(super) fn told(&self, what: &str) -> String {
+        format!("tier {}: {}:{} {what}", self.tier, self.host, self.port)
+    }
+
+    /// Whose endpoint it is.
+    pub(super) fn tier(&self) -> &str {
+        &self.tier
     }
 
     /// The host and the port that are dialled.

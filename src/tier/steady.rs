@@ -1,7 +1,10 @@
-//! An upstream under trouble: what is slow now and then is asked twice, and what broke is asked again.
+//! An upstream under trouble: what is slow now and then is asked twice, what broke is asked again, and what stands still is
+//! not waited for as long as ever.
 //!
 //! Owns: when that is done, and its budgets. Only pinned reads of a span are asked twice or again: their answers are the same
-//! whenever they come. Never: changes a question or an answer.
+//! whenever they come. Never: changes a question or an answer, or keeps one from being put.
+
+mod pulse;
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -13,9 +16,10 @@ use futures_util::future::{BoxFuture, Either, select};
 use http::{StatusCode, header};
 use tokio::time::{Instant, sleep, timeout};
 
+use self::pulse::{Pulse, Wait};
 use super::upstream::{Answer, Upstream};
 use crate::metrics::TierMetrics;
-use crate::net::{Budget, Latency};
+use crate::net::{Asked, Budget, Latency};
 use crate::object::{Cause, Condition, Failure, Heard, Method, Question, RangeSpec, Target};
 
 /// A read is asked a second time when it takes longer than so many in a thousand.
@@ -29,12 +33,19 @@ const RETRIES: (u64, u64) = (100, 10);
 /// How long the second try waits at least, and how much longer at most: those that failed at once do not come back at once.
 const PAUSE: Duration = Duration::from_millis(50);
 const JITTER: u64 = 100;
+/// How long a server that stands still is waited for: so many times what is usual, and that long at least.
+const PATIENCE: u32 = 4;
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// An upstream, asked with care.
 pub struct Steady {
     inner: Arc<dyn Upstream>,
     metrics: TierMetrics,
+    /// Of pinned reads of a span.
     latency: Latency,
+    /// Of all others: a server that lists, looks up or makes what it is asked for takes its time for that.
+    latency_of_others: Latency,
+    pulse: Arc<Pulse>,
     hedges: Budget,
     retries: Budget,
     chance: RandomState,
@@ -45,8 +56,10 @@ impl Steady {
     pub fn new(inner: Arc<dyn Upstream>, metrics: TierMetrics) -> Self {
         Self {
             inner,
+            pulse: Arc::new(Pulse::new(metrics.clone())),
             metrics,
             latency: Latency::default(),
+            latency_of_others: Latency::default(),
             hedges: Budget::new(HEDGES.0, HEDGES.1),
             retries: Budget::new(RETRIES.0, RETRIES.1),
             chance: RandomState::new(),
@@ -55,16 +68,51 @@ impl Steady {
 
     async fn put(&self, question: &Question) -> Answer {
         if is_block_read(question) {
-            self.read(question).await
-        } else {
-            self.inner.ask(question).await
+            return self.read(question).await;
         }
+        let asked = Instant::now();
+        let answer = self.once(question, &self.latency_of_others).await;
+        note(&self.latency_of_others, asked, &answer);
+        answer
+    }
+
+    /// One question. While the server stands still, it is not waited for as long as ever, but for one at a time.
+    async fn once(&self, question: &Question, latency: &Latency) -> Answer {
+        let asked = self.pulse.asked();
+        let mut asking = self.inner.ask(question);
+        let wait = self.pulse.wait();
+        let answer = match wait {
+            Wait::Full | Wait::Probe(_) => asking.await,
+            Wait::Short => match timeout(patience(latency), &mut asking).await {
+                Ok(answer) => answer,
+                Err(_) if self.pulse.stands_still() => Answer::bare(Heard::failed(Cause::Timeout)),
+                // Somebody was answered in the meantime.
+                Err(_) => asking.await,
+            },
+        };
+        self.heard(asked, question, answer)
+    }
+
+    /// Only what was waited for in vain speaks against a server: what fails otherwise fails by itself, and at once.
+    fn heard(&self, asked: Asked, question: &Question, answer: Answer) -> Answer {
+        if answer.heard.found().is_some() {
+            self.pulse.alive();
+            let pulse = Arc::clone(&self.pulse);
+            return match question.method {
+                Method::Get => answer.noting(move || pulse.alive()),
+                Method::Head => answer,
+            };
+        }
+        if cause(&answer.heard) == Some(Cause::Timeout) {
+            self.pulse.timed_out(asked, &question.key);
+        }
+        answer
     }
 
     async fn read(&self, question: &Question) -> Answer {
         self.retries.earn();
         let first = self.hedged(question).await;
-        if !may_pass(&first.heard) || !self.retries.spend() {
+        if !may_pass(&first.heard) || self.pulse.stands_still() || !self.retries.spend() {
             return first;
         }
         drop(first);
@@ -78,20 +126,20 @@ impl Steady {
     async fn hedged(&self, question: &Question) -> Answer {
         self.hedges.earn();
         let asked = Instant::now();
-        let mut first = pin!(self.inner.ask(question));
+        let mut first = pin!(self.once(question, &self.latency));
         let slow = self.latency.quantile(SLOW).map(|slow| slow.max(SOONEST));
         let answer = match slow {
             None => first.await,
             Some(slow) => match timeout(slow, &mut first).await {
                 Ok(answer) => answer,
-                Err(_) if !self.hedges.spend() => first.await,
+                Err(_) if self.pulse.stands_still() || !self.hedges.spend() => first.await,
                 Err(_) => {
-                    let second = pin!(self.inner.ask(question));
+                    let second = pin!(self.once(question, &self.latency));
                     return self.sooner(asked, first, second).await;
                 }
             },
         };
-        self.note(asked, &answer);
+        note(&self.latency, asked, &answer);
         answer
     }
 
@@ -107,33 +155,27 @@ impl Steady {
             Either::Left((answer, second)) if cause(&answer.heard).is_some() => {
                 let other = second.await;
                 self.metrics.hedged(true);
-                self.note(asked_again, &other);
+                note(&self.latency, asked_again, &other);
                 other
             }
             Either::Left((answer, _)) => {
                 self.metrics.hedged(false);
-                self.note(asked, &answer);
+                note(&self.latency, asked, &answer);
                 answer
             }
             Either::Right((answer, first)) if cause(&answer.heard).is_some() => {
                 self.metrics.hedged(false);
                 let answer = first.await;
-                self.note(asked, &answer);
+                note(&self.latency, asked, &answer);
                 answer
             }
             Either::Right((answer, _)) => {
                 self.metrics.hedged(true);
                 // The first would have taken longer than it has until now.
                 self.latency.note(Instant::now().saturating_duration_since(asked));
-                self.note(asked_again, &answer);
+                note(&self.latency, asked_again, &answer);
                 answer
             }
-        }
-    }
-
-    fn note(&self, asked: Instant, answer: &Answer) {
-        if cause(&answer.heard).is_none() {
-            self.latency.note(Instant::now().saturating_duration_since(asked));
         }
     }
 
@@ -147,6 +189,18 @@ fn is_block_read(question: &Question) -> bool {
     question.method == Method::Get
         && matches!(question.condition, Condition::Pinned(_) | Condition::Version(_, _))
         && matches!(question.target, Target::Range(RangeSpec::Span(_)))
+}
+
+fn note(latency: &Latency, asked: Instant, answer: &Answer) {
+    if cause(&answer.heard).is_none() {
+        latency.note(Instant::now().saturating_duration_since(asked));
+    }
+}
+
+/// How long a question is waited for while nobody is answered.
+fn patience(latency: &Latency) -> Duration {
+    let usual = latency.quantile(SLOW).unwrap_or_default();
+    usual.saturating_mul(PATIENCE).max(LEAST_PATIENCE)
 }
 
 fn cause(heard: &Heard) -> Option<Cause> {

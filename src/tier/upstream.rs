@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 
@@ -27,7 +28,7 @@ pub struct Answer {
 /// A server that holds objects: S3, HTTP, another Pinstripe.
 ///
 /// There is no `Result`: whatever goes wrong is a variant of [`Heard`]. Every wait within is bounded, redirects are not
-/// followed, and nothing is retried that may have been heard; retries and fallbacks are decisions.
+/// followed, and nothing is put again to a server that may have heard it; retries and fallbacks are decisions.
 ///
 /// A question that cannot be put, such as a path that is no key in S3, is answered with [`Heard::Other`], 400. A HEAD asks
 /// for the whole or for a part: no range goes with it. S3 has no If-Range, and is asked with If-Match: its 412 to
@@ -43,6 +44,20 @@ impl Answer {
         Self {
             heard,
             body: Box::pin(futures_util::stream::empty()),
+        }
+    }
+
+    /// The same answer, which tells of all bytes that come.
+    #[must_use]
+    pub(super) fn noting(self, note: impl Fn() + Send + 'static) -> Self {
+        let told = self.body.inspect(move |chunk| {
+            if chunk.is_ok() {
+                note();
+            }
+        });
+        Self {
+            body: Box::pin(told),
+            ..self
         }
     }
 }

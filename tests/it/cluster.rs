@@ -16,11 +16,11 @@ use tokio::task::JoinSet;
 use crate::support::{Sidecar, get, head, http_config, s3_config};
 
 const NODES: usize = 5;
-const OBJECTS: u32 = 60;
-const SIZE: u64 = (3 << 16) + 100;
+pub(crate) const OBJECTS: u32 = 60;
+pub(crate) const SIZE: u64 = (3 << 16) + 100;
 const CLIENTS: u32 = 4;
 
-fn pattern(object: u32) -> Pattern {
+pub(crate) fn pattern(object: u32) -> Pattern {
     Pattern::new(object, 1)
 }
 
@@ -97,7 +97,7 @@ impl Cluster {
 }
 
 /// A sidecar without a disk, so that every read goes on to the cluster.
-async fn before(urls: &str) -> Sidecar {
+pub(crate) async fn before(urls: &str) -> Sidecar {
     let config = http_config("URL", "").replace("url: 'URL'", urls);
     let config = config.replace("[local, origin]", "[origin]");
     let disk = config.lines().find(|line| line.contains("disk:")).unwrap().to_owned();
@@ -120,7 +120,7 @@ async fn owners(sidecar: &Sidecar, origin: &Origin) -> Vec<String> {
 }
 
 #[track_caller]
-fn is_right(answer: &Answer, object: u32, status: u16) {
+pub(crate) fn is_right(answer: &Answer, object: u32, status: u16) {
     assert_eq!(
         (answer.status(), answer.end),
         (status, End::Complete),
@@ -206,7 +206,7 @@ async fn one_of_five_is_killed_and_nobody_notices() {
 }
 
 /// Resolves when `/readyz` says so.
-async fn is_ready(sidecar: &Sidecar, expected: &str) {
+pub(crate) async fn is_ready(sidecar: &Sidecar, expected: &str) {
     let mut page = Wire::connect(sidecar.admin).await.unwrap();
     let begun = tokio::time::Instant::now();
     loop {

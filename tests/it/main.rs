@@ -41,6 +41,7 @@ mod short;
 mod shutdown;
 mod sick;
 mod stage;
+mod standstill;
 mod support;
 mod tiers;
 mod unstored;

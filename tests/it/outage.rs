@@ -195,8 +195,11 @@ async fn of_an_authority_that_says_nothing() {
     let sidecar = restarted(sidecar, &config).await;
     origin.script(Rule::any().act(Act::Silence));
     what_is_here_is_served(sidecar.address, "/", &["504 timeout"]).await;
+    let stands_still = "pinstripe_tier_stands_still{tier=\"origin\"} ";
+    assert!(sidecar.metrics().await.contains(&format!("{stands_still}1\n")));
     origin.repent();
     it_is_back(sidecar.address, "/").await;
+    assert!(sidecar.metrics().await.contains(&format!("{stands_still}0\n")));
 }
 
 fn small_blocks(config: &str) -> String {

@@ -1,5 +1,6 @@
 use tokio::net::TcpListener;
 
+use super::super::health::LeftOut;
 use super::*;
 use crate::config::Config;
 
@@ -23,9 +24,13 @@ routes: [{{ name: r, tiers: [h] }}]
     }
 }
 
+fn unheard() -> OnLeftOut {
+    Arc::new(|_| {})
+}
+
 fn five() -> Endpoints {
     let urls: Vec<_> = (0..5).map(|n| url(&format!("http://cache-{n}:8080/base"))).collect();
-    Endpoints::listed("cluster", &urls, WITHIN).unwrap()
+    Endpoints::listed("cluster", &urls, WITHIN, unheard()).unwrap()
 }
 
 async fn asked(endpoints: &Endpoints, path: &str) -> Vec<String> {
@@ -52,7 +57,7 @@ async fn who_cannot_be_reached_is_passed_over_and_tried_later_by_one() {
     tokio::time::advance(super::super::health::LEFT_OUT).await;
     assert_eq!(asked(&endpoints, "/o").await, before);
     assert_eq!(asked(&endpoints, "/o").await, after);
-    owner.connected();
+    owner.answered();
     assert_eq!(asked(&endpoints, "/o").await, before);
 }
 
@@ -87,7 +92,7 @@ async fn an_object_is_named_by_path_and_query() {
 #[tokio::test]
 async fn a_name_has_the_addresses_of_its_last_good_answer() {
     let base = url("https://nothing.invalid:8443/base");
-    let endpoints = Endpoints::spread("cluster", &base, WITHIN);
+    let endpoints = Endpoints::spread("cluster", &base, WITHIN, unheard());
     assert!(endpoints.candidates("/o", None).await.is_err());
     let addresses = |list: &[&str]| list.iter().map(|text| (*text).to_owned()).collect();
     endpoints.settle(addresses(&[
@@ -134,7 +139,7 @@ async fn who_is_out_of_reach_is_told_and_left_out() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let urls = [&there, &gone].map(|listener| url(&format!("http://{}", listener.local_addr().unwrap())));
     drop(gone);
-    let endpoints = Endpoints::listed("cluster", &urls, WITHIN).unwrap();
+    let endpoints = Endpoints::listed("cluster", &urls, WITHIN, unheard()).unwrap();
     assert_eq!(endpoints.troubles(), Vec::<String>::new());
     let around = endpoints.around.read().clone();
     for _ in 0..3 {
@@ -157,4 +162,48 @@ async fn who_is_out_of_reach_is_told_and_left_out() {
             [urls[0].authority(), place.clone()]
         );
     }
+}
+
+#[tokio::test]
+async fn who_says_nothing_is_left_out_until_there_is_an_answer() {
+    // The kernel takes connections to it, as those to a process that is stopped.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let urls = [&silent, &other].map(|listener| url(&format!("http://{}", listener.local_addr().unwrap())));
+    let told = Arc::<Mutex<Vec<LeftOut>>>::default();
+    let heard = Arc::clone(&told);
+    let endpoints = Endpoints::listed("cluster", &urls, WITHIN, Arc::new(move |why| heard.lock().push(why))).unwrap();
+    let endpoint = endpoints.around.read().endpoints[0].clone();
+    let firsts = async || {
+        let mut firsts = std::collections::BTreeSet::new();
+        for n in 0..20 {
+            firsts.insert(first(&endpoints, &format!("/{n}")).await.authority().to_string());
+        }
+        firsts
+    };
+    assert_eq!(firsts().await.len(), 2);
+    for object in 0..5 {
+        assert_eq!(told.lock().as_slice(), []);
+        endpoint.timed_out(endpoint.asked(), object);
+    }
+    assert_eq!(told.lock().as_slice(), [LeftOut::Silence]);
+    let line = format!("tier cluster: {} does not answer", urls[0].authority());
+    // Neither a connection nor bytes of an answer from before are an answer.
+    endpoint.check(&endpoints.resolver).await;
+    endpoint.goes_on();
+    assert_eq!(endpoints.troubles(), [line]);
+    assert_eq!(Vec::from_iter(firsts().await), [urls[1].authority()]);
+    endpoint.answered();
+    assert_eq!(endpoints.troubles(), Vec::<String>::new());
+    assert_eq!(firsts().await.len(), 2);
+    // What goes on with an answer does not stand still.
+    for object in 0..10 {
+        let asked = endpoint.asked();
+        endpoint.goes_on();
+        endpoint.timed_out(asked, object);
+    }
+    for _ in 0..4 {
+        endpoint.failed();
+    }
+    assert_eq!(told.lock().as_slice(), [LeftOut::Silence, LeftOut::Connection]);
 }

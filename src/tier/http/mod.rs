@@ -96,7 +96,7 @@ impl HttpTier {
     /// Asks the server whose share it is, or who stands in for it. An answer stands, whatever it says.
     async fn exchange_with_one_of(&self, endpoints: &Endpoints, question: &Question) -> Answer {
         let candidates = endpoints.candidates(question.key.path(), question.key.query());
-        let mut outcome = Err(Cause::NoAddress);
+        let (mut outcome, mut patient) = (Err(Cause::NoAddress), true);
         let candidates = match candidates.await {
             Ok(candidates) => candidates,
             Err(cause) => return self.heard(question, Err(cause)),
@@ -106,16 +106,22 @@ impl HttpTier {
             let Some(request) = request else {
                 return Answer::bare(hearing::unaskable(self.clock.now()));
             };
-            let delivered = self.client.deliver(request).await;
-            match &delivered {
-                Ok(_) => endpoint.connected(),
-                Err(unanswered) if unanswered.unconnected => endpoint.failed(),
-                // A connection that breaks may be an old one, and says little about the next.
-                Err(_) => {}
+            let asked = endpoint.asked();
+            let unanswered = match self.client.deliver(request).await {
+                Ok(response) => {
+                    endpoint.answered();
+                    return self.heard(question, Ok(response)).noting(move || endpoint.goes_on());
+                }
+                Err(unanswered) => unanswered,
+            };
+            if unanswered.unconnected {
+                endpoint.failed();
+            } else if unanswered.cause == Cause::Timeout {
+                endpoint.timed_out(asked, &question.key);
             }
-            let next = delivered.as_ref().err().is_some_and(may_ask_another);
-            outcome = delivered.map_err(|unanswered| unanswered.cause);
-            if !next {
+            // A connection that breaks may be an old one, and says little about the next.
+            outcome = Err(unanswered.cause);
+            if !may_ask_another(&unanswered, &mut patient) {
                 break;
             }
         }
@@ -139,10 +145,15 @@ impl HttpTier {
     }
 }
 
-/// Questions are GET and HEAD, so one that was lost with its server may be put to another (RFC 9110 9.2.2). Who was
-/// heard, or was waited for in vain, is not gone.
-fn may_ask_another(unanswered: &Unanswered) -> bool {
-    unanswered.unconnected || unanswered.cause == Cause::Reset
+/// Questions are GET and HEAD, so one that was lost with its server may be put to another (RFC 9110 9.2.2), and so may one
+/// that was waited for in vain, for that once: somebody waits, and it may be the object that takes so long. Who was heard is
+/// not gone.
+fn may_ask_another(unanswered: &Unanswered, patient: &mut bool) -> bool {
+    match unanswered {
+        Unanswered { unconnected: true, .. } => true,
+        Unanswered { cause, .. } if *cause == Cause::Timeout => std::mem::take(patient),
+        Unanswered { cause, .. } => *cause == Cause::Reset,
+    }
 }
 
 impl Upstream for HttpTier {

@@ -15,10 +15,14 @@ use crate::object::{
 };
 
 fn tier(base: Base, guard: Guard) -> HttpTier {
+    patient_tier(base, guard, Duration::from_secs(10))
+}
+
+fn patient_tier(base: Base, guard: Guard, first_byte: Duration) -> HttpTier {
     let long = Duration::from_secs(10);
     let client = ClientConfig {
         connect: long,
-        first_byte: long,
+        first_byte,
         idle: long,
         connections: 4,
         head_limit: 16 << 10,
@@ -133,19 +137,23 @@ async fn a_target_is_dialled_where_the_guard_permits() {
     assert!(heads[0].starts_with("GET /a HTTP/1.1\r\n"), "{}", heads[0]);
 }
 
-/// Two servers of which whoever is asked first says the first, and the other the second; what is heard, and how often
+/// What an answer is made of.
+type Says = fn() -> Vec<Step>;
+
+/// So many servers of which whoever is asked first says the first, and all others the other; what is heard, and how often
 /// they were asked.
-async fn ask_two(first: fn() -> Vec<Step>, second: &'static str) -> (Heard, usize) {
+async fn ask_one_of(servers: usize, first: Says, others: Says) -> (Heard, usize) {
     let turns = Arc::new(AtomicUsize::new(0));
-    let script = || {
+    let mut listeners = Vec::new();
+    for _ in 0..servers {
         let turns = Arc::clone(&turns);
-        Listener::start(move |_| match turns.fetch_add(1, Ordering::Relaxed) {
+        let script = move |_: &str| match turns.fetch_add(1, Ordering::Relaxed) {
             0 => first(),
-            _ => say(second),
-        })
-    };
-    let servers = [script().await, script().await];
-    let urls: Vec<_> = servers
+            _ => others(),
+        };
+        listeners.push(Listener::start(script).await);
+    }
+    let urls: Vec<_> = listeners
         .iter()
         .map(|server| format!("'http://{}'", server.address))
         .collect();
@@ -165,25 +173,38 @@ routes: [{{ name: r, tiers: [h] }}]
     else {
         panic!("a list")
     };
-    let endpoints = Endpoints::listed("h", urls, Duration::from_secs(10)).unwrap();
-    let answer = tier(Base::Several(Arc::new(endpoints)), Guard::Any)
+    let endpoints = Endpoints::listed("h", urls, Duration::from_secs(10), Arc::new(|_| {})).unwrap();
+    let answer = patient_tier(Base::Several(Arc::new(endpoints)), Guard::Any, Duration::from_secs(1))
         .ask(&span(None))
         .await;
-    let asked: Vec<_> = servers.iter().map(|server| server.heads().len()).collect();
+    let asked: Vec<_> = listeners.iter().map(|server| server.heads().len()).collect();
     assert!(asked.iter().all(|asked| *asked < 2), "{asked:?}");
     (answer.heard, asked.iter().sum())
 }
 
+fn not_found() -> Vec<Step> {
+    say("HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n")
+}
+
 #[tokio::test]
 async fn a_question_that_was_lost_is_put_to_the_next_server_and_an_answer_stands() {
-    let not_found = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
-    let (heard, asked) = ask_two(|| vec![Step::Close], not_found).await;
+    let (heard, asked) = ask_one_of(2, || vec![Step::Close], not_found).await;
     assert!(matches!(heard, Heard::NotFound(_)) && asked == 2, "{heard:?} {asked}");
     let busy = || say("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n");
-    let (heard, asked) = ask_two(busy, not_found).await;
+    let (heard, asked) = ask_one_of(2, busy, not_found).await;
     assert!(matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Status));
     assert_eq!(asked, 1);
-    let (heard, asked) = ask_two(|| say("SSH-2.0-x\r\n\r\n"), not_found).await;
+    let (heard, asked) = ask_one_of(2, || say("SSH-2.0-x\r\n\r\n"), not_found).await;
     assert!(matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Malformed));
     assert_eq!(asked, 1);
+}
+
+#[tokio::test]
+async fn a_question_that_was_waited_for_in_vain_is_put_to_one_more_server() {
+    let silent = || vec![Step::Hang];
+    let (heard, asked) = ask_one_of(3, silent, not_found).await;
+    assert!(matches!(heard, Heard::NotFound(_)) && asked == 2, "{heard:?} {asked}");
+    let (heard, asked) = ask_one_of(3, silent, silent).await;
+    assert!(matches!(heard, Heard::Failed(failure) if failure.cause == Cause::Timeout));
+    assert_eq!(asked, 2);
 }

@@ -1,9 +1,13 @@
-//! When a question is put a second time, with time that is paused.
+//! When a question is put a second time, and how long it is waited for, with time that is paused.
+
+mod standing;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use http::HeaderMap;
 use parking_lot::Mutex;
 use prometheus::Registry;
@@ -21,6 +25,10 @@ enum Turn {
     Fails(u16, bool),
     /// A wait that ended, after so many milliseconds.
     Silent(u64),
+    /// No answer, at once.
+    Broken(Cause),
+    /// Answered at once, with so many bytes of which each comes when it is read.
+    Streams(usize),
 }
 
 /// An upstream that does as it is told, and then always the same.
@@ -70,6 +78,15 @@ impl Upstream for Told {
                 Turn::Silent(millis) => {
                     sleep(Duration::from_millis(millis)).await;
                     Heard::failed(Cause::Timeout)
+                }
+                Turn::Broken(cause) => Heard::failed(cause),
+                Turn::Streams(bytes) => {
+                    let heard = Heard::Partial(found(206, false), range(), None);
+                    let body = stream::repeat(Ok(Bytes::from_static(b"x"))).take(bytes);
+                    return Answer {
+                        heard,
+                        body: Box::pin(body),
+                    };
                 }
             })
         })
