@@ -50,6 +50,11 @@ PEERS = [
 ]  # fmt: skip
 
 
+CAPPED = Kind("pinstripe-capped", "Pinstripe, 256 connections", ["pinstripe-capped.yaml"],
+              ["@PINSTRIPE@", "run", "--config", "@DIR@/pinstripe-capped.yaml"],
+              ["@PINSTRIPE@", "--version"], {"TOKIO_WORKER_THREADS": "2"})  # fmt: skip
+
+
 class Server:
     """One that runs, on a port of its own, with an origin's port of its own behind it."""
 
@@ -91,7 +96,7 @@ class Fleet:
 
     def start(self, wanted: list[str]) -> None:
         """The origin, and those peers; one that cannot be started is left out, and it is said why."""
-        kinds = [kind for kind in PEERS if kind.name in wanted]
+        kinds = [kind for kind in [*PEERS, CAPPED] if kind.name in wanted]
         behind = {kind.name: free_port() for kind in kinds}
         logged = "\n".join(
             f"    server {{ listen 127.0.0.1:{port} reuseport; access_log {self.folder}/upstream-{name}.log bytes; }}"
@@ -118,7 +123,7 @@ class Fleet:
         values |= {"PINSTRIPE": str(self.pinstripe), "UNIQUE": re.sub("[^a-z0-9]", "", self.folder.name)}
         for config in kind.configs:
             (folder / config).write_text(fill((CONFIGS / config).read_text(), values))
-        if kind.name == "pinstripe":
+        if kind.name.startswith("pinstripe"):
             (folder / "cache").chmod(0o700)
         command = [fill(word, values) for word in kind.command]
         running = Running(kind.name, command, folder / "log", kind.environment)

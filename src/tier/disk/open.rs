@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
 
@@ -20,6 +21,10 @@ use super::sync::AtomicBool;
 
 /// How much is read from the end of a file at first: footer and table of a 4 MiB block, nearly always.
 const END: u64 = 4 << 10;
+
+/// What all open blocks may take of memory, and what each takes without its table. The table of a block of 4 MiB takes 2 KiB.
+const MEMORY: u64 = 16 << 20;
+const BARE: u64 = 1 << 10;
 
 /// A block whose footer was verified.
 #[derive(Debug)]
@@ -121,14 +126,28 @@ pub(super) fn read_footer(files: &dyn Files, file: &File, size: u64) -> Result<(
     Ok((geometry, footer.map_err(NotOpen::Unreadable)?))
 }
 
-/// The bounded cache of open blocks, by name.
+/// The cache of open blocks, by name, bounded in descriptors and in memory.
 #[derive(Debug)]
-pub(super) struct OpenFiles(Cache<Name, Arc<OpenBlock>, quick_cache::UnitWeighter, RandomState>);
+pub(super) struct OpenFiles(Cache<Name, Arc<OpenBlock>, Weight, RandomState>);
+
+/// What an open block takes of the memory for all of them.
+#[derive(Clone, Debug)]
+struct Weight {
+    /// What one takes at least, so that there are not too many.
+    least: u64,
+}
+
+impl Weighter<Name, Arc<OpenBlock>> for Weight {
+    fn weight(&self, _: &Name, block: &Arc<OpenBlock>) -> u64 {
+        (BARE + 8 * wide(block.table.len())).max(self.least)
+    }
+}
 
 impl OpenFiles {
     pub(super) fn new(most: usize) -> Self {
-        let (weighter, lifecycle) = (quick_cache::UnitWeighter, Default::default());
-        Self(Cache::with(most, wide(most), weighter, RandomState::new(), lifecycle))
+        let least = (MEMORY / wide(most.max(1))).max(1);
+        let (weight, hasher, lifecycle) = (Weight { least }, RandomState::new(), Default::default());
+        Self(Cache::with(most, MEMORY, weight, hasher, lifecycle))
     }
 
     pub(super) fn get(&self, name: Name) -> Option<Arc<OpenBlock>> {

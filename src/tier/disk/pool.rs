@@ -6,13 +6,10 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-use bytes::Bytes;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::format::{GRANULE, narrow, wide};
-use super::sync::{Mutex, timeout};
+use super::sync::Mutex;
+use bytes::Bytes;
 
 /// The sizes of buffers: a granule, a few, what a read gets while many run, what it gets while few do.
 const SIZES: [u64; 4] = [GRANULE, 4 * GRANULE, MANY, FEW];
@@ -20,11 +17,9 @@ const SIZES: [u64; 4] = [GRANULE, 4 * GRANULE, MANY, FEW];
 const FEW: u64 = 1 << 20;
 /// What it gets beyond.
 const MANY: u64 = 256 << 10;
-/// How many buffers of one granule there are besides, for when the pool is exhausted.
-const SPARE: usize = 64;
-/// How long a read waits for one of them. Slow clients may hold all of them, and must not stop the others; then a read
-/// gets its granule all the same, so that memory is bounded by a granule for every stream.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// What part of the pool streams leave to answers that are at hand. Those are sent at once; streams hold what they have for
+/// as long as their clients take, and a thousand slow clients would hold all of it.
+const AT_HAND: u64 = 4;
 
 /// The buffers of all reads of a disk.
 #[derive(Debug)]
@@ -35,19 +30,13 @@ pub(super) struct Pool {
     /// Bytes of buffers in use.
     used: AtomicU64,
     idle: [Mutex<Vec<Box<[u8]>>>; SIZES.len()],
-    spare: Arc<Semaphore>,
 }
 
 /// A buffer; goes back to its pool when dropped.
 pub(super) struct Buffer {
     bytes: Box<[u8]>,
-    /// Where it goes back to, or what it borrowed.
-    from: From,
-}
-
-enum From {
-    Pool(Arc<Pool>),
-    Spare(Option<OwnedSemaphorePermit>),
+    /// Where it goes back to.
+    pool: Option<Arc<Pool>>,
 }
 
 /// The verified part of a buffer.
@@ -63,7 +52,6 @@ impl Pool {
             held: AtomicU64::new(0),
             used: AtomicU64::new(0),
             idle: Default::default(),
-            spare: Arc::new(Semaphore::new(SPARE)),
         })
     }
 
@@ -76,35 +64,42 @@ impl Pool {
         }
     }
 
-    /// A buffer of `length` or as many bytes as there are, at least a granule.
-    pub(super) fn take(self: &Arc<Self>, length: u64) -> Option<Buffer> {
+    /// A buffer of `length` for an answer that is sent at once, if there is one.
+    pub(super) fn take_at_hand(self: &Arc<Self>, length: u64) -> Option<Buffer> {
+        let fits = SIZES.iter().position(|size| *size >= length)?;
+        self.take_class(fits, self.budget)
+    }
+
+    /// A buffer of `length` or as many bytes as there are, at least a granule: where slow clients hold all that streams may
+    /// have, memory is bounded by a granule for every stream.
+    pub(super) fn take(self: &Arc<Self>, length: u64) -> Buffer {
         let fits = SIZES.iter().position(|size| *size >= length).unwrap_or(SIZES.len() - 1);
-        (0..=fits).rev().find_map(|class| self.take_class(class))
-    }
-
-    /// A buffer of one granule for when there is no other.
-    pub(super) async fn take_spare(&self) -> Buffer {
-        let permit = Arc::clone(&self.spare).acquire_owned();
-        let permit = timeout(PATIENCE, permit).await.ok().and_then(Result::ok);
-        Buffer {
+        let most = self.budget - self.budget / AT_HAND;
+        let taken = (0..=fits).rev().find_map(|class| self.take_class(class, most));
+        taken.unwrap_or_else(|| Buffer {
             bytes: vec![0; narrow(GRANULE)].into(),
-            from: From::Spare(permit),
-        }
+            pool: None,
+        })
     }
 
-    fn take_class(self: &Arc<Self>, class: usize) -> Option<Buffer> {
+    /// One of a size, if no more than that will be in use then.
+    fn take_class(self: &Arc<Self>, class: usize, most: u64) -> Option<Buffer> {
         let size = *SIZES.get(class)?;
+        let more = |used: u64| used.checked_add(size).filter(|used| *used <= most);
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more)
+            .ok()?;
         let idle = self.idle.get(class)?.lock().pop();
         let bytes = match idle {
             Some(bytes) => bytes,
             None if self.grow(size) => vec![0; narrow(size)].into(),
-            None => return None,
+            None => {
+                self.used.fetch_sub(size, Ordering::Relaxed);
+                return None;
+            }
         };
-        self.used.fetch_add(size, Ordering::Relaxed);
-        Some(Buffer {
-            bytes,
-            from: From::Pool(Arc::clone(self)),
-        })
+        let pool = Some(Arc::clone(self));
+        Some(Buffer { bytes, pool })
     }
 
     /// Makes room for a new buffer, at the cost of idle ones of other sizes.
@@ -159,9 +154,8 @@ impl AsRef<[u8]> for Part {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        match &mut self.from {
-            From::Pool(pool) => pool.give_back(std::mem::take(&mut self.bytes)),
-            From::Spare(permit) => drop(permit.take()),
+        if let Some(pool) = &self.pool {
+            pool.give_back(std::mem::take(&mut self.bytes));
         }
     }
 }
@@ -181,15 +175,19 @@ mod tests {
     #[test]
     fn buffers_are_used_again_and_bounded() {
         let pool = Pool::new(FEW + 2 * GRANULE);
-        let large = pool.take(FEW - 1).unwrap();
+        let large = pool.take_at_hand(FEW - 1).unwrap();
         assert_eq!(large.len(), FEW);
-        let (a, b) = (pool.take(FEW).unwrap(), pool.take(1).unwrap());
-        assert_eq!((a.len(), b.len()), (GRANULE, GRANULE));
-        assert!(pool.take(1).is_none());
-        drop(a.into_bytes(3..9));
-        assert!(pool.take(1).is_some());
+        let small: Vec<_> = (0..2).map(|_| pool.take_at_hand(1).unwrap()).collect();
+        assert!(pool.take_at_hand(1).is_none());
+        drop(
+            small
+                .into_iter()
+                .map(|small| small.into_bytes(3..9))
+                .collect::<Vec<_>>(),
+        );
+        assert!(pool.take_at_hand(1).is_some());
         drop(large);
-        assert_eq!(pool.take(4 * GRANULE).unwrap().len(), 4 * GRANULE);
+        assert_eq!(pool.take_at_hand(4 * GRANULE).unwrap().len(), 4 * GRANULE);
         assert!(pool.held.load(Ordering::Relaxed) <= pool.budget);
     }
 
@@ -203,20 +201,21 @@ mod tests {
         assert_eq!(pool.limit(), FEW);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn an_exhausted_pool_still_gives_a_granule() {
+    #[test]
+    fn slow_streams_leave_what_is_at_hand_to_others_and_still_get_a_granule() {
+        let pool = Pool::new(4 * FEW);
+        let streams: Vec<_> = (0..500).map(|_| pool.take(FEW)).collect();
+        assert_eq!(pool.used.load(Ordering::Relaxed), 3 * FEW);
+        assert_eq!(streams.last().map(Buffer::len), Some(GRANULE));
+        assert_eq!(pool.take_at_hand(MANY).unwrap().len(), MANY);
+        drop(streams);
+        assert_eq!(pool.used.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn no_budget_is_a_granule_for_every_stream() {
         let pool = Pool::new(0);
-        assert!(pool.take(1).is_none());
-        let mut held = Vec::new();
-        for _ in 0..SPARE {
-            held.push(pool.take_spare().await);
-        }
-        let before = tokio::time::Instant::now();
-        held.push(pool.take_spare().await);
-        assert!(before.elapsed() >= PATIENCE);
-        held.remove(0);
-        let before = tokio::time::Instant::now();
-        assert_eq!(pool.take_spare().await.len(), GRANULE);
-        assert!(before.elapsed() < PATIENCE);
+        assert!(pool.take_at_hand(1).is_none());
+        assert_eq!(pool.take(FEW).len(), GRANULE);
     }
 }

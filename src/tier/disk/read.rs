@@ -87,10 +87,7 @@ impl Shared {
         if granules.length > self.pool.limit() {
             return None;
         }
-        let mut buffer = self
-            .pool
-            .take(granules.length)
-            .filter(|buffer| buffer.len() >= granules.length)?;
+        let mut buffer = self.pool.take_at_hand(granules.length)?;
         let bytes = buffer.bytes_mut().get_mut(..narrow(granules.length))?;
         let read = self.files.read_now(&block.file, bytes, granules.at).ok()?;
         if read < bytes.len() || !granules.verify(bytes, &block.table) {
@@ -157,10 +154,7 @@ impl Shared {
     /// Reads granules, as many of them as there is memory for. What the file does not have reads as it may; the
     /// checksums tell.
     pub(super) async fn load(&self, file: &Arc<File>, granules: Granules) -> Result<(Buffer, Granules), Miss> {
-        let mut buffer = match self.pool.take(granules.length) {
-            Some(buffer) => buffer,
-            None => Box::pin(self.pool.take_spare()).await,
-        };
+        let mut buffer = self.pool.take(granules.length);
         let granules = Granules {
             length: granules.length.min(buffer.len()),
             ..granules

@@ -75,7 +75,7 @@ impl Limits {
     fn of(open_files: u64) -> Self {
         let open_files = format::narrow(open_files);
         Self {
-            open: (open_files / 4).clamp(16, 4096),
+            open: (open_files / 4).clamp(16, 16_384),
             fills: (open_files / 8).clamp(8, 1024),
         }
     }
@@ -249,7 +249,7 @@ mod tests {
         check(1024, 256, 128);
         // As one of four disks.
         check(256, 64, 32);
-        check(u64::MAX, 4096, 1024);
+        check(u64::MAX, 16_384, 1024);
         // So few that no disk is of use with its share.
         check(0, 16, 8);
     }
