@@ -11,7 +11,7 @@ import time
 
 from objects import Object
 
-TICK = 0.05
+TICK = 0.01
 
 
 class Crowd:
@@ -89,26 +89,29 @@ class Crowd:
 
 
 class Turns(Crowd):
-    """Each of them does something once a second."""
+    """Each of them does something once a second, a few at a time."""
 
     def __init__(self, port: int, count: int):
         super().__init__(port, count)
-        self.due: collections.deque[tuple[float, socket.socket]] = collections.deque()
+        self.slots: list[set[socket.socket]] = [set() for _ in range(round(1 / TICK))]
+        self.ticks = 0
+        self.opened_yet = 0
 
     def opened(self, client: socket.socket) -> None:
-        self.due.append((time.monotonic(), client))
+        self.opened_yet += 1
+        self.slots[self.opened_yet % len(self.slots)].add(client)
 
     def tick(self) -> None:
-        now = time.monotonic()
-        while self.due and self.due[0][0] <= now:
-            _, client = self.due.popleft()
+        self.ticks += 1
+        slot = self.slots[self.ticks % len(self.slots)]
+        for client in list(slot):
             if client not in self.sockets:
+                slot.discard(client)
                 continue
             try:
                 self.turn(client)
-                self.due.append((now + 1, client))
             except BlockingIOError:
-                self.due.append((now + 1, client))
+                pass
             except OSError:
                 self.close(client)
 

@@ -6,7 +6,7 @@
 //! is told can go elsewhere, and one that waits times out without a word.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,8 +48,8 @@ pub struct Bound {
     config: Listener,
 }
 
-/// How many clients at once are told that there are too many. Beyond, connections are just closed.
-const REFUSING: usize = 64;
+/// How many clients at once are told with care that there are too many. Others may lose what they are told to a reset.
+const REFUSING: usize = 256;
 /// How long telling them may take.
 const REFUSING_FOR: Duration = Duration::from_secs(1);
 /// After an accept that failed for want of descriptors, say: trying again at once would spin.
@@ -180,8 +180,9 @@ impl<S: Service> Door<S> {
     fn admit(&mut self, io: TcpStream, client: SocketAddr) {
         let Ok(permit) = Arc::clone(&self.free).try_acquire_owned() else {
             self.metrics.connections_refused.inc();
-            if let Ok(permit) = Arc::clone(&self.refusing).try_acquire_owned() {
-                self.tasks.spawn(refuse(io, permit));
+            match Arc::clone(&self.refusing).try_acquire_owned() {
+                Ok(permit) => drop(self.tasks.spawn(refuse(io, permit))),
+                Err(_) => refuse_at_once(io),
             }
             return;
         };
@@ -239,6 +240,14 @@ async fn refuse(mut io: TcpStream, _permit: OwnedSemaphorePermit) {
     });
     // A client that does not listen is closed all the same.
     let _ = told.await;
+}
+
+/// The same without waiting for anybody: what was just accepted has room for it.
+fn refuse_at_once(io: TcpStream) {
+    if let Ok(mut io) = io.into_std() {
+        // A client that is not told is closed all the same.
+        let _ = io.write(TOO_MANY);
+    }
 }
 
 fn note(ended: Result<(), tokio::task::JoinError>) {
