@@ -4,6 +4,8 @@
 //! Never: repairs. Two parsers in a row that repair differently are a request smuggler's tool, so a head that needs
 //! repair is refused before anything looks at it.
 
+use memchr::{memchr, memchr2};
+
 use super::refusal::Refusal;
 use super::target::{HostPort, RequestTarget};
 
@@ -89,7 +91,7 @@ struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// The next line without its end; `None` at the empty line.
     fn next_line(&mut self) -> Result<Option<&'a [u8]>, Refusal> {
-        let end = self.rest.iter().position(|b| matches!(b, b'\r' | b'\n'));
+        let end = memchr2(b'\r', b'\n', self.rest);
         let (line, after) = end
             .and_then(|end| self.rest.split_at_checked(end))
             .ok_or(Refusal::Incomplete)?;
@@ -122,7 +124,7 @@ fn request_line(line: &[u8]) -> Result<(&str, &str, Version), Refusal> {
         return Err(Refusal::RequestLine);
     }
     // Quotes and angle brackets are in no URL, and some parsers escape them behind one's back.
-    if !target.bytes().all(|b| !b.is_ascii_control() && !b" \"<>`".contains(&b)) {
+    if !target.bytes().all(|byte| is_in(&TARGET, byte)) {
         return Err(Refusal::TargetByte);
     }
     Ok((method, target, version))
@@ -132,7 +134,7 @@ fn field_line(line: &[u8]) -> Result<(&str, &[u8]), Refusal> {
     if line.starts_with(b" ") || line.starts_with(b"\t") {
         return Err(Refusal::Fold);
     }
-    let colon = line.iter().position(|b| *b == b':').ok_or(Refusal::NoColon)?;
+    let colon = memchr(b':', line).ok_or(Refusal::NoColon)?;
     let (name, value) = line.split_at_checked(colon).ok_or(Refusal::NoColon)?;
     if name.ends_with(b" ") || name.ends_with(b"\t") {
         return Err(Refusal::SpaceBeforeColon);
@@ -145,7 +147,11 @@ fn field_line(line: &[u8]) -> Result<(&str, &[u8]), Refusal> {
         return Err(Refusal::FieldName);
     }
     let value = value.strip_prefix(b":").unwrap_or(value);
-    if value.iter().any(|b| b.is_ascii_control() && *b != b'\t') {
+    // Without an early end, so that many are looked at by one instruction.
+    if value
+        .iter()
+        .fold(false, |any, b| any | (b.is_ascii_control() & (*b != b'\t')))
+    {
         return Err(Refusal::FieldValue);
     }
     let name = std::str::from_utf8(name).map_err(|_| Refusal::FieldName)?;
@@ -231,8 +237,24 @@ fn transfer_encoding(value: &[u8]) -> Result<Framing, Refusal> {
 
 /// `tchar` (RFC 9110 5.6.2).
 fn is_token(byte: u8) -> bool {
-    TOKEN.get(usize::from(byte)).copied().unwrap_or(false)
+    is_in(&TOKEN, byte)
 }
+
+fn is_in(table: &[bool; 256], byte: u8) -> bool {
+    table.get(usize::from(byte)).copied().unwrap_or(false)
+}
+
+/// What a target may hold, asked for every byte of it: no control bytes, space, `"`, `<`, `>`, backquote.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const TARGET: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = !matches!(byte, 0..=0x20 | 0x22 | 0x3C | 0x3E | 0x60 | 0x7F);
+        byte += 1;
+    }
+    table
+};
 
 /// Asked for every byte of every field's name, hence a table.
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
