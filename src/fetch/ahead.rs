@@ -48,8 +48,18 @@ pub(super) struct Ahead {
     /// Where the first piece begins.
     first: Option<u64>,
     failed: bool,
-    /// How many pieces may be on their way after so many bytes.
-    earned: fn(u64, usize) -> usize,
+    pace: Pace,
+    /// Pieces that were begun so far.
+    begun: usize,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug)]
+enum Pace {
+    /// One, from start to end.
+    Reader,
+    /// Those who read ranges.
+    Readers,
 }
 
 /// What came of a piece.
@@ -109,17 +119,18 @@ fn millis(time: Duration) -> u64 {
 impl Ahead {
     /// Of one reader who reads on and on.
     pub(super) fn of_reader() -> Self {
-        Self::new(earned)
+        Self::new(Pace::Reader)
     }
 
     /// Of all who read ranges of one revision.
     pub(super) fn of_readers() -> Self {
-        Self::new(earned_by_ranges)
+        Self::new(Pace::Readers)
     }
 
-    fn new(earned: fn(u64, usize) -> usize) -> Self {
+    fn new(pace: Pace) -> Self {
         Self {
-            earned,
+            pace,
+            begun: 0,
             taken: 0,
             looked: 0,
             from: BlockIndex::new(0),
@@ -178,8 +189,7 @@ impl Ahead {
         following: Option<&Arc<Flight>>,
     ) {
         let parallel = route.terms.parallel;
-        let earned = (self.earned)(self.taken, parallel);
-        if earned == 0 || self.failed || !route.keeps {
+        if !self.may_begin(parallel) || self.failed || !route.keeps {
             return;
         }
         if self.permit.is_none() {
@@ -191,7 +201,7 @@ impl Ahead {
         self.let_go_of_ended();
         // The first one shows whether the tier has ranges at all.
         let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
-        while proven && !self.failed && self.pieces.len() < earned {
+        while proven && !self.failed && self.may_begin(parallel) {
             let Some(piece) = next_piece(rest, self.from, route.terms.block_size, parallel) else {
                 return;
             };
@@ -199,6 +209,7 @@ impl Ahead {
             self.from = piece.last().next();
             let first = match route.fly_ahead(request, head, piece, following).await {
                 Begun::Flight { lease, first } => {
+                    self.begun += 1;
                     self.pieces.push(Piece {
                         lease,
                         metrics: route.metrics.clone(),
@@ -211,6 +222,14 @@ impl Ahead {
                 Begun::Own => continue,
             };
             self.first.get_or_insert(route.terms.block_size.start_of(first));
+        }
+    }
+
+    /// Whether one more piece may be on its way.
+    fn may_begin(&self, parallel: usize) -> bool {
+        match self.pace {
+            Pace::Reader => self.pieces.len() < earned(self.taken, parallel),
+            Pace::Readers => self.pieces.len() < parallel && self.begun < earned_by_ranges(self.taken),
         }
     }
 

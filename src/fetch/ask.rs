@@ -97,7 +97,9 @@ impl Route {
         if matches!(&heard, Heard::Failed(failure) if failure.cause == Cause::Lie(Lie::Total)) {
             // One of the two lengths is wrong, and nobody can say which: none of those bytes can be trusted.
             self.metrics.0.contradicted("length");
+            self.reused.again(&request.key);
             self.store.forget(&revision);
+            self.flights.forget(&revision);
             // Of a version that says nothing about what is current.
             if !matches!(asked.condition, Condition::Version(_, _)) {
                 self.currency

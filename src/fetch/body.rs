@@ -158,6 +158,10 @@ impl RevisionBody {
         }
     }
 
+    fn has_spare(&self) -> bool {
+        self.spare.is_some()
+    }
+
     /// Goes back to the flight that was left for what is fetched ahead.
     fn turn_to_spare(&mut self) -> bool {
         let Some(mut spare) = self.spare.take() else {
@@ -277,6 +281,8 @@ impl RevisionBody {
             return self.stalled(follower).await;
         };
         match next {
+            // It was joined before its answer came, and that is of another use of the tag.
+            Next::Bytes(_) if !follower.flight().is_of(self.used) => Ok(None),
             Next::Bytes(bytes) => {
                 self.following = Some(follower);
                 Ok(Some(bytes))

@@ -154,7 +154,15 @@ impl Route {
                 return;
             };
             let course = route.course(&request, head, range, last, used).await;
-            if course.reach == Reach::All && flight.wanted() == Wanted::Leased {
+            let ahead = flight.wanted() == Wanted::Leased;
+            if route.reused.now(&request.key) != used {
+                // It was asked for before the tag was used again, and answered after it or by it: whose bytes they are nobody
+                // can say, but whoever asked.
+                route.flights.release(&revision, claimed.iter().copied(), &flight);
+                flight.ground(told, Some(body).filter(|_| !ahead));
+                return;
+            }
+            if course.reach == Reach::All && ahead {
                 // A tier that sends everything for every piece is not to do so ahead of a reader.
                 route.scouting.rest();
                 route.flights.release(&revision, claimed.iter().copied(), &flight);
@@ -169,6 +177,7 @@ impl Route {
                     ..last.clone()
                 },
                 range,
+                used,
             );
             drop(standby);
             pilot.run(body).await;
@@ -230,6 +239,7 @@ impl Route {
                 ..told.clone()
             },
             range,
+            used,
         );
         let follower = flight.follow(range.first());
         let mut pilot = Pilot::new(self.clone(), flight, course, Vec::new());
@@ -335,13 +345,14 @@ impl Route {
         range: ByteRange,
         body: Body,
     ) -> Follower {
-        let flight = Flight::new(self.window);
+        let (flight, used) = (Flight::new(self.window), self.reused.now(&request.key));
         flight.take_off(
             Told {
                 own: false,
                 ..told.clone()
             },
             range,
+            used,
         );
         let follower = flight.follow(range.first());
         let course = Course {
@@ -354,7 +365,7 @@ impl Route {
             range,
             reach: Reach::Nothing,
             claim: Claim::Pinned,
-            used: self.reused.now(&request.key),
+            used,
         };
         self.tasks
             .spawn(Pilot::new(self.clone(), flight, course, Vec::new()).run(body));

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::follower::{Follower, Lease, Next};
+use super::reused::Use;
 use crate::object::{BlockIndex, ByteRange, Cause};
 use crate::plan::Told;
 use crate::tier::store::Tail;
@@ -50,6 +51,8 @@ pub(crate) struct Flight {
 
 pub(super) struct State {
     takeoff: Option<Arc<Takeoff>>,
+    /// The use of the tag that its bytes are of.
+    used: Option<Use>,
     /// The answer of a grounded flight, for the one who began it.
     in_hand: Option<Body>,
     chunks: VecDeque<Bytes>,
@@ -105,6 +108,7 @@ impl Flight {
     pub(crate) fn new(window: u64) -> Arc<Self> {
         let state = State {
             takeoff: None,
+            used: None,
             in_hand: None,
             chunks: VecDeque::new(),
             base: 0,
@@ -126,8 +130,9 @@ impl Flight {
     }
 
     /// The answer came, and bytes of `range` follow.
-    pub(super) fn take_off(&self, told: Told, range: ByteRange) {
+    pub(super) fn take_off(&self, told: Told, range: ByteRange, used: Use) {
         let mut state = self.state.lock();
+        state.used = Some(used);
         (state.base, state.end) = (range.first(), range.first());
         state.takeoff = Some(Arc::new(Takeoff::Flowing(Box::new(told), range)));
         drop(state);
@@ -164,6 +169,11 @@ impl Flight {
     /// What became of the question, if that is known.
     pub(crate) fn taken_off(&self) -> Option<Arc<Takeoff>> {
         self.state.lock().takeoff.clone()
+    }
+
+    /// Whether it brings bytes of that use of the tag.
+    pub(super) fn is_of(&self, used: Use) -> bool {
+        self.state.lock().used == Some(used)
     }
 
     /// Whether the question was answered by what was asked for.

@@ -27,10 +27,10 @@ const PAUSES: [Duration; 3] = [Duration::ZERO, Duration::from_millis(100), Durat
 
 /// How long an answer that is held in reserve is not read before a little of it is: servers close a connection that takes
 /// nothing for a minute (nginx's `send_timeout`).
-const RESERVE: Duration = Duration::from_secs(15);
-/// How much is read of it then: enough for the kernel's buffers on both sides to move, and nothing beside what is brought
-/// otherwise in that time.
-const SIP: u64 = 1 << 20;
+const RESERVE: Duration = Duration::from_secs(10);
+/// How much is read of it then. A server hears that there is room again when a third of what its kernel has queued is gone,
+/// of up to 4 MiB, and the way there holds some, too.
+const SIP: u64 = 3 << 20;
 
 /// How much of its range a flight claims.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub(super) struct Reused {
 }
 
 /// A time between two uses of a tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Use(u64);
 
 impl Reused {

@@ -21,13 +21,10 @@ pub fn earned(taken: u64, parallel: usize) -> usize {
     1usize.checked_shl(doubled).unwrap_or(parallel).min(parallel)
 }
 
-/// The same for those who read ranges of one revision, together: never more than they have asked for themselves. Who
-/// reads a directory at the end of an archive causes nothing by it.
-pub fn earned_by_ranges(taken: u64, parallel: usize) -> usize {
-    if parallel <= 1 {
-        return 0;
-    }
-    usize::try_from(taken / PIECE).unwrap_or(parallel).min(parallel)
+/// How many pieces may be fetched in all ahead of those who read ranges of one revision, together: never more than they have
+/// asked for themselves. Who reads a directory at the end of an archive causes nothing by it.
+pub fn earned_by_ranges(taken: u64) -> usize {
+    usize::try_from(taken / PIECE).unwrap_or(usize::MAX)
 }
 
 /// How many pieces at once a disk of that capacity can do with, so that what is fetched ahead is still there when it is
@@ -86,13 +83,12 @@ mod tests {
 
     #[test]
     fn ranges_earn_as_much_as_they_read() {
-        let check = |taken, parallel, expected| assert_eq!(earned_by_ranges(taken, parallel), expected, "{taken}");
-        check(0, 8, 0);
-        check(8 * MIB - 1, 8, 0);
-        check(8 * MIB, 8, 1);
-        check(63 * MIB, 8, 7);
-        check(u64::MAX, 8, 8);
-        check(u64::MAX, 1, 0);
+        let check = |taken, expected| assert_eq!(earned_by_ranges(taken), expected, "{taken}");
+        check(0, 0);
+        check(8 * MIB - 1, 0);
+        check(8 * MIB, 1);
+        check(63 * MIB, 7);
+        check(640 * MIB, 80);
     }
 
     #[test]

@@ -33,9 +33,10 @@ const RETRIES: (u64, u64) = (100, 10);
 /// How long the second try waits at least, and how much longer at most: those that failed at once do not come back at once.
 const PAUSE: Duration = Duration::from_millis(50);
 const JITTER: u64 = 100;
-/// How long a server that stands still is waited for: so many times what is usual, and that long at least.
+/// How long a server that stands still is waited for: so many times what is usual, and that long at least, so that what is
+/// healthy on it is not cut short where something else hangs.
 const PATIENCE: u32 = 4;
-const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+const LEAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// An upstream, asked with care.
 pub struct Steady {

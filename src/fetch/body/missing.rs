@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::timeout;
 
 use super::RevisionBody;
 use crate::fetch::follower::{Follower, Next};
@@ -19,8 +20,8 @@ impl RevisionBody {
     /// What a transfer brings next; `None` if it keeps the reader waiting where others go on beside it. With many of them
     /// it is that much likelier that one stands still, and a download by one would not have waited for it.
     pub(super) async fn in_time(&self, next: impl Future<Output = Next>) -> Option<Next> {
-        if self.ahead.is_active() && self.stalls < MOST_STALLS {
-            tokio::time::timeout(STALL, next).await.ok()
+        if self.ahead.is_active() && (self.stalls < MOST_STALLS || self.has_spare()) {
+            timeout(STALL, next).await.ok()
         } else {
             Some(next.await)
         }
@@ -28,11 +29,18 @@ impl RevisionBody {
 
     /// Leaves a transfer behind that stands still.
     pub(super) async fn stalled(&mut self, follower: Follower) -> Result<Option<Bytes>, Abort> {
-        self.stalls += 1;
+        self.stalls = self.stalls.saturating_add(1);
         self.leave(follower);
+        if self.stalls > MOST_STALLS && self.turn_to_spare() {
+            return Ok(None);
+        }
         let piece = ByteRange::new(self.position, piece_end(self.position, self.route.terms.block_size) - 1);
         if let Some(part) = piece.zip(self.rest()).and_then(|(piece, rest)| piece.intersect(rest)) {
-            self.overtake(part).await?;
+            match timeout(STALL, self.overtake(part)).await {
+                Ok(overtaken) => overtaken?,
+                // It is not this one that stands still, but all that is asked for.
+                Err(_) => drop(self.turn_to_spare()),
+            }
         }
         Ok(None)
     }
@@ -66,7 +74,18 @@ impl RevisionBody {
         }
         let pins = [self.revision.tag.clone()];
         let target = Target::Range(RangeSpec::Span(missing));
-        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        let fetched = self.route.fetch(&self.request, &pins, target);
+        let (told, in_hand) = if self.has_spare() {
+            match timeout(STALL, fetched).await {
+                Ok(fetched) => fetched,
+                Err(_) => {
+                    self.turn_to_spare();
+                    return Ok(());
+                }
+            }
+        } else {
+            fetched.await
+        };
         let served = told.last().filter(|last| served(&pins, last));
         self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
         match (&self.following, told.last().map(|last| &last.heard)) {

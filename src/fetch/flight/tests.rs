@@ -14,7 +14,7 @@ fn flight() -> Arc<Flight> {
         heard: Heard::failed(Cause::Reset),
         own: false,
     };
-    flight.take_off(told, range());
+    flight.take_off(told, range(), Use::default());
     flight
 }
 
