@@ -7,6 +7,7 @@ use super::follower::Follower;
 use super::pilot::{Course, Pilot, Reach};
 use super::reused::Use;
 use super::route::{Request, Route};
+use super::standby::Standby;
 use crate::object::{
     BlockIndex, BlockSpan, ByteRange, Cause, Condition, Current, Head, Heard, Method, RangeSpec, Revision, StrongETag,
     Target,
@@ -370,39 +371,6 @@ impl Route {
         self.tasks
             .spawn(Pilot::new(self.clone(), flight, course, Vec::new()).run(body));
         follower
-    }
-}
-
-/// Stands in for the question of a flight: should its task end without an answer, whoever waits is told so, and the
-/// claims are free.
-struct Standby<'a> {
-    route: &'a Route,
-    revision: &'a Revision,
-    flight: &'a Arc<Flight>,
-    claimed: &'a [BlockIndex],
-}
-
-impl<'a> Standby<'a> {
-    fn new(route: &'a Route, revision: &'a Revision, flight: &'a Arc<Flight>, claimed: &'a [BlockIndex]) -> Self {
-        Self {
-            route,
-            revision,
-            flight,
-            claimed,
-        }
-    }
-}
-
-impl Drop for Standby<'_> {
-    fn drop(&mut self) {
-        if self.flight.taken_off().is_some() {
-            return;
-        }
-        self.route
-            .flights
-            .release(self.revision, self.claimed.iter().copied(), self.flight);
-        let lost = Told::lost(self.route.terms.authority(), Method::Get);
-        self.flight.ground(vec![lost], None);
     }
 }
 

@@ -21,6 +21,7 @@ mod relayed;
 mod reply;
 mod reused;
 mod route;
+mod standby;
 mod versions;
 mod word;
 
