@@ -112,10 +112,11 @@ impl Route {
 
     async fn accompany(self: &Arc<Self>, request: &Request, head: &Head, download: &Download) {
         let mut ahead = Ahead::of_readers();
-        let mut moved = Instant::now();
+        let (mut moved, mut total) = (Instant::now(), 0_u64);
         while !ahead.has_failed() && !self.tasks.is_closed() {
             let asked = download.asked.swap(0, Ordering::Relaxed);
             ahead.took(asked, true);
+            total = total.saturating_add(asked);
             let now = Instant::now();
             if asked > 0 || download.readers.load(Ordering::Relaxed) > 0 {
                 moved = now;
@@ -127,7 +128,10 @@ impl Route {
             let Some(rest) = head.size().whole().and_then(|whole| whole.starting_at(last)) else {
                 return;
             };
-            ahead.extend(self, request, head, rest, None).await;
+            // Who asks here for half of it, or less, asks other replicas for what is in between, and will go on so.
+            if total / 3 >= rest.first() / 4 {
+                ahead.extend(self, request, head, rest, None).await;
+            }
             sleep(LOOK).await;
         }
     }
