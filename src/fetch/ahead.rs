@@ -163,23 +163,16 @@ impl Ahead {
         self.has_begun() && !self.failed
     }
 
-    /// Now and then, begins to fetch what the reader has earned. `rest` is what it still wants, and `following` what it
-    /// follows.
-    pub(super) async fn advance(
-        &mut self,
-        route: &Arc<Route>,
-        request: &Request,
-        head: &Head,
-        rest: ByteRange,
-        following: Option<&Arc<Flight>>,
-    ) {
-        if self.taken.saturating_sub(self.looked) >= LOOK {
+    /// Whether enough was taken since the last look at what is on its way.
+    pub(super) fn is_due(&mut self) -> bool {
+        let due = self.taken.saturating_sub(self.looked) >= LOOK;
+        if due {
             self.looked = self.taken;
-            self.extend(route, request, head, rest, following).await;
         }
+        due
     }
 
-    /// Begins to fetch what was earned.
+    /// Begins to fetch what was earned. `rest` is what is still wanted, or may be, and `following` what the reader follows.
     pub(super) async fn extend(
         &mut self,
         route: &Arc<Route>,
@@ -189,7 +182,7 @@ impl Ahead {
         following: Option<&Arc<Flight>>,
     ) {
         let parallel = route.terms.parallel;
-        if !self.may_begin(parallel) || self.failed || !route.keeps {
+        if !self.may_begin(rest, parallel) || self.failed || !route.keeps {
             return;
         }
         if self.permit.is_none() {
@@ -201,7 +194,7 @@ impl Ahead {
         self.let_go_of_ended();
         // The first one shows whether the tier has ranges at all.
         let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
-        while proven && !self.failed && self.may_begin(parallel) {
+        while proven && !self.failed && self.may_begin(rest, parallel) {
             let Some(piece) = next_piece(rest, self.from, route.terms.block_size, parallel) else {
                 return;
             };
@@ -226,10 +219,10 @@ impl Ahead {
     }
 
     /// Whether one more piece may be on its way.
-    fn may_begin(&self, parallel: usize) -> bool {
+    fn may_begin(&self, rest: ByteRange, parallel: usize) -> bool {
         match self.pace {
             Pace::Reader => self.pieces.len() < earned(self.taken, parallel),
-            Pace::Readers => self.pieces.len() < parallel && self.begun < earned_by_ranges(self.taken),
+            Pace::Readers => self.pieces.len() < parallel && self.begun < earned_by_ranges(self.taken, rest.first()),
         }
     }
 

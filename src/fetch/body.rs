@@ -221,11 +221,13 @@ impl RevisionBody {
     /// of the tries.
     async fn next(&mut self) -> Result<(Bytes, Source), Abort> {
         if let Some(rest) = self.rest() {
-            let following = self.following.as_ref().map(Follower::flight);
-            let advance = self
-                .ahead
-                .advance(&self.route, &self.request, &self.head, rest, following);
-            advance.await;
+            if self.ahead.is_due() {
+                let following = self.following.as_ref().map(Follower::flight);
+                let extend = self
+                    .ahead
+                    .extend(&self.route, &self.request, &self.head, rest, following);
+                extend.await;
+            }
             self.leave_the_rest();
         }
         loop {

@@ -27,7 +27,11 @@ const IDLE: Duration = Duration::from_secs(2);
 
 /// The downloads of a route.
 #[derive(Debug, Default)]
-pub(super) struct Foresight(Mutex<HashMap<Revision, Arc<Download>>>);
+pub(super) struct Foresight {
+    downloads: Mutex<HashMap<Revision, Arc<Download>>>,
+    /// How many there are, for those who only look.
+    running: AtomicUsize,
+}
 
 /// All who read ranges of one revision.
 #[derive(Debug, Default)]
@@ -52,19 +56,18 @@ impl Download {
 impl Foresight {
     /// A range was read that was at hand.
     pub(super) fn note(&self, revision: &Revision, range: ByteRange) {
-        let downloads = self.0.lock();
         // The warm path: nobody downloads anything that is not here.
-        if downloads.is_empty() {
+        if self.running.load(Ordering::Relaxed) == 0 {
             return;
         }
-        if let Some(download) = downloads.get(revision) {
+        if let Some(download) = self.downloads.lock().get(revision) {
             download.note(range);
         }
     }
 
     /// The download of a revision, and whether it is new. `None` if there are too many.
     fn of(&self, revision: &Revision) -> Option<(Arc<Download>, bool)> {
-        let mut downloads = self.0.lock();
+        let mut downloads = self.downloads.lock();
         if let Some(download) = downloads.get(revision) {
             return Some((download.clone(), false));
         }
@@ -73,11 +76,14 @@ impl Foresight {
         }
         let download = Arc::new(Download::default());
         downloads.insert(revision.clone(), download.clone());
+        self.running.store(downloads.len(), Ordering::Relaxed);
         Some((download, true))
     }
 
     fn end(&self, revision: &Revision) {
-        self.0.lock().remove(revision);
+        let mut downloads = self.downloads.lock();
+        downloads.remove(revision);
+        self.running.store(downloads.len(), Ordering::Relaxed);
     }
 }
 
@@ -112,11 +118,10 @@ impl Route {
 
     async fn accompany(self: &Arc<Self>, request: &Request, head: &Head, download: &Download) {
         let mut ahead = Ahead::of_readers();
-        let (mut moved, mut total) = (Instant::now(), 0_u64);
+        let mut moved = Instant::now();
         while !ahead.has_failed() && !self.tasks.is_closed() {
             let asked = download.asked.swap(0, Ordering::Relaxed);
             ahead.took(asked, true);
-            total = total.saturating_add(asked);
             let now = Instant::now();
             if asked > 0 || download.readers.load(Ordering::Relaxed) > 0 {
                 moved = now;
@@ -128,10 +133,7 @@ impl Route {
             let Some(rest) = head.size().whole().and_then(|whole| whole.starting_at(last)) else {
                 return;
             };
-            // Who asks here for half of it, or less, asks other replicas for what is in between, and will go on so.
-            if total / 3 >= rest.first() / 4 {
-                ahead.extend(self, request, head, rest, None).await;
-            }
+            ahead.extend(self, request, head, rest, None).await;
             sleep(LOOK).await;
         }
     }

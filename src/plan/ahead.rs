@@ -21,9 +21,14 @@ pub fn earned(taken: u64, parallel: usize) -> usize {
     1usize.checked_shl(doubled).unwrap_or(parallel).min(parallel)
 }
 
-/// How many pieces may be fetched in all ahead of those who read ranges of one revision, together: never more than they have
-/// asked for themselves. Who reads a directory at the end of an archive causes nothing by it.
-pub fn earned_by_ranges(taken: u64) -> usize {
+/// How many pieces may be fetched in all ahead of those who read ranges of one revision, and have asked for so many bytes
+/// together: never more than that. `last` is the last byte that they asked for. Who reads a directory at the end of an archive
+/// causes nothing by it, and neither does who asks here for half of the ranges: other replicas are asked for the others, and
+/// will be.
+pub fn earned_by_ranges(taken: u64, last: u64) -> usize {
+    if taken / 3 < last / 4 {
+        return 0;
+    }
     usize::try_from(taken / PIECE).unwrap_or(usize::MAX)
 }
 
@@ -83,12 +88,17 @@ mod tests {
 
     #[test]
     fn ranges_earn_as_much_as_they_read() {
-        let check = |taken, expected| assert_eq!(earned_by_ranges(taken), expected, "{taken}");
-        check(0, 0);
-        check(8 * MIB - 1, 0);
-        check(8 * MIB, 1);
-        check(63 * MIB, 7);
-        check(640 * MIB, 80);
+        let check = |taken, last, expected| assert_eq!(earned_by_ranges(taken, last), expected, "{taken} {last}");
+        check(0, 0, 0);
+        check(8 * MIB - 1, 8 * MIB - 2, 0);
+        check(8 * MIB, 8 * MIB - 1, 1);
+        check(63 * MIB, 63 * MIB - 1, 7);
+        check(640 * MIB, 640 * MIB - 1, 80);
+        // One of two replicas, and nearly all of what lies before.
+        check(32 * MIB, 64 * MIB - 1, 0);
+        check(56 * MIB, 64 * MIB - 1, 7);
+        check(8 * MIB, 1000 * MIB - 1, 0);
+        check(u64::MAX, u64::MAX, usize::MAX / usize::try_from(PIECE).unwrap());
     }
 
     #[test]

@@ -20,11 +20,8 @@ impl RevisionBody {
     /// What a transfer brings next; `None` if it keeps the reader waiting where others go on beside it. With many of them
     /// it is that much likelier that one stands still, and a download by one would not have waited for it.
     pub(super) async fn in_time(&self, next: impl Future<Output = Next>) -> Option<Next> {
-        if self.ahead.is_active() && (self.stalls < MOST_STALLS || self.has_spare()) {
-            timeout(STALL, next).await.ok()
-        } else {
-            Some(next.await)
-        }
+        let stands_beside_others = self.ahead.is_active() && (self.stalls < MOST_STALLS || self.has_spare());
+        within(stands_beside_others.then_some(STALL), next).await
     }
 
     /// Leaves a transfer behind that stands still.
@@ -36,13 +33,18 @@ impl RevisionBody {
         }
         let piece = ByteRange::new(self.position, piece_end(self.position, self.route.terms.block_size) - 1);
         if let Some(part) = piece.zip(self.rest()).and_then(|(piece, rest)| piece.intersect(rest)) {
-            match timeout(STALL, self.overtake(part)).await {
-                Ok(overtaken) => overtaken?,
+            match within(Some(STALL), self.overtake(part)).await {
+                Some(overtaken) => overtaken?,
                 // It is not this one that stands still, but all that is asked for.
-                Err(_) => drop(self.turn_to_spare()),
+                None => drop(self.turn_to_spare()),
             }
         }
         Ok(None)
+    }
+
+    /// How long a question of its own may take: not long where another answer has it all.
+    fn patience_with_tiers(&self) -> Option<Duration> {
+        self.has_spare().then_some(STALL)
     }
 
     /// Fetches the run of missing blocks at the position, with everyone who wants the same.
@@ -68,23 +70,15 @@ impl RevisionBody {
         if claimed {
             // Somebody's flight passed these bytes by, and no fill kept them. What comes after may be in flight.
             let block = block_size.range_of(self.index(), self.head.size());
-            return self
-                .overtake(block.and_then(|block| block.intersect(rest)).unwrap_or(rest))
-                .await;
+            let part = block.and_then(|block| block.intersect(rest)).unwrap_or(rest);
+            let overtaken = within(self.patience_with_tiers(), self.overtake(part)).await;
+            return overtaken.unwrap_or_else(|| self.failed(Cause::Timeout));
         }
         let pins = [self.revision.tag.clone()];
         let target = Target::Range(RangeSpec::Span(missing));
         let fetched = self.route.fetch(&self.request, &pins, target);
-        let (told, in_hand) = if self.has_spare() {
-            match timeout(STALL, fetched).await {
-                Ok(fetched) => fetched,
-                Err(_) => {
-                    self.turn_to_spare();
-                    return Ok(());
-                }
-            }
-        } else {
-            fetched.await
+        let Some((told, in_hand)) = within(self.patience_with_tiers(), fetched).await else {
+            return self.failed(Cause::Timeout);
         };
         let served = told.last().filter(|last| served(&pins, last));
         self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
@@ -118,5 +112,12 @@ impl RevisionBody {
         } else {
             Ok(())
         }
+    }
+}
+
+async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => timeout(limit, future).await.ok(),
+        None => Some(future.await),
     }
 }
