@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 
 use super::route::Route;
 use crate::object::{Current, Head, Method, ObjectKey, RangeSpec, Revision, StrongETag, Target};
-use crate::plan::{self, Detail, Facts, Local, Step, Stored, Trace, served_fields};
+use crate::plan::{self, Detail, Facts, Local, Step, Stored, Trace, served_head};
 use crate::request::{Kind, Read};
 use crate::tier::store;
 
@@ -20,8 +20,8 @@ use crate::tier::store;
 pub struct AtHand {
     /// The status.
     pub status: StatusCode,
-    /// All fields, Content-Length included.
-    pub fields: HeaderMap,
+    /// The head as it is sent.
+    pub head: Vec<u8>,
     /// All of the body, read from a local block.
     pub body: Bytes,
     /// Why this answer.
@@ -59,12 +59,12 @@ impl Route {
             .shape
             .body(read.method, serve.head.size())
             .filter(|body| *body == range)?;
-        let (status, fields) = served_fields(&serve, read, &Trace::default(), &self.instance, now)?;
+        let (status, head) = served_head(&serve, read, &Trace::default(), &self.instance, now)?;
         self.metrics.answered(&read.kind, serve.detail);
         self.foresight.note(&revision, range);
         Some(AtHand {
             status,
-            fields,
+            head,
             body: bytes,
             detail: serve.detail,
         })

@@ -176,18 +176,24 @@ impl fmt::Display for RangeSpec {
 }
 
 impl fmt::Display for ContentRange {
-    /// The value of a Content-Range field.
+    /// The value of a Content-Range field. With every 206, hence without the machinery of formats.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Held {
-                range,
-                total: Some(total),
-            } => {
-                write!(f, "bytes {}-{}/{}", range.first, range.last, total.bytes())
+        let mut number = itoa::Buffer::new();
+        let total = match self {
+            Self::Held { range, total } => {
+                f.write_str("bytes ")?;
+                f.write_str(number.format(range.first))?;
+                f.write_str("-")?;
+                f.write_str(number.format(range.last))?;
+                *total
             }
-            Self::Held { range, total: None } => write!(f, "bytes {}-{}/*", range.first, range.last),
-            Self::Unsatisfied { total } => write!(f, "bytes */{}", total.bytes()),
-        }
+            Self::Unsatisfied { total } => {
+                f.write_str("bytes *")?;
+                Some(*total)
+            }
+        };
+        f.write_str("/")?;
+        f.write_str(total.map_or("*", |total| number.format(total.bytes())))
     }
 }
 

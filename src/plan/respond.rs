@@ -7,6 +7,7 @@ use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::detail::{Detail, Trace};
+use super::fields::{Fields, Wire};
 use super::shape::Shape;
 use super::step::{Relay, Reply, Serve};
 use crate::object::{
@@ -29,9 +30,13 @@ pub struct ErrorReply {
 const MOST_ADDED: usize = 7;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const PARTS_COUNT: HeaderName = HeaderName::from_static("x-amz-mp-parts-count");
+
+/// What an answer says anew, whatever the stored head says.
+static SET: [HeaderName; 3] = [header::CONTENT_LENGTH, header::CONTENT_RANGE, header::AGE];
 
 /// Fields that a 304 may repeat (RFC 9110 15.4.5); others would be taken for updates.
-const IN_NOT_MODIFIED: [HeaderName; 7] = [
+static IN_NOT_MODIFIED: [HeaderName; 7] = [
     header::CACHE_CONTROL,
     header::CONTENT_LOCATION,
     header::DATE,
@@ -49,48 +54,69 @@ pub fn served_fields(
     instance: &str,
     now: SystemTime,
 ) -> Option<(StatusCode, HeaderMap)> {
-    let head = &serve.head;
-    let mut fields = head.fields().clone();
-    fields.reserve(MOST_ADDED);
-    let size = head.size();
-    let status = match serve.shape {
-        Shape::Whole => {
-            set(&mut fields, header::CONTENT_LENGTH, size.bytes());
-            StatusCode::OK
-        }
-        Shape::Slice(range) => {
-            remove_own_bytes(&mut fields);
-            set(&mut fields, header::CONTENT_LENGTH, range.len());
-            set_text(
-                &mut fields,
-                header::CONTENT_RANGE,
-                &ContentRange::Held {
-                    range,
-                    total: Some(size),
-                }
-                .to_string(),
-            );
-            if let (Target::Part(_), Some(count)) = (read.target, head.parts().count()) {
-                set(
-                    &mut fields,
-                    HeaderName::from_static("x-amz-mp-parts-count"),
-                    u64::from(count),
-                );
-            }
-            StatusCode::PARTIAL_CONTENT
-        }
-        Shape::NotModified => {
-            keep_only(&mut fields, |name| IN_NOT_MODIFIED.contains(name));
-            StatusCode::NOT_MODIFIED
-        }
-        Shape::Unsatisfiable => return None,
-    };
-    set(&mut fields, header::AGE, head.age(now).as_secs());
-    fields
-        .entry(header::ACCEPT_RANGES)
-        .or_insert(HeaderValue::from_static("bytes"));
-    sign(&mut fields, instance, serve.detail, trace);
+    let status = served_status(serve.shape)?;
+    let mut fields = HeaderMap::with_capacity(serve.head.fields().len() + MOST_ADDED);
+    serve_fields(serve, read, trace, instance, now, &mut fields);
     Some((status, fields))
+}
+
+/// The same as it is sent.
+pub fn served_head(
+    serve: &Serve,
+    read: &Read,
+    trace: &Trace,
+    instance: &str,
+    now: SystemTime,
+) -> Option<(StatusCode, Vec<u8>)> {
+    let status = served_status(serve.shape)?;
+    let mut head = Wire::new(status);
+    serve_fields(serve, read, trace, instance, now, &mut head);
+    Some((status, head.ended()))
+}
+
+fn served_status(shape: Shape) -> Option<StatusCode> {
+    match shape {
+        Shape::Whole => Some(StatusCode::OK),
+        Shape::Slice(_) => Some(StatusCode::PARTIAL_CONTENT),
+        Shape::NotModified => Some(StatusCode::NOT_MODIFIED),
+        Shape::Unsatisfiable => None,
+    }
+}
+
+fn serve_fields(serve: &Serve, read: &Read, trace: &Trace, instance: &str, now: SystemTime, fields: &mut impl Fields) {
+    let head = &serve.head;
+    let size = head.size();
+    let stored = head.fields().iter();
+    for (name, value) in stored.filter(|(name, _)| !SET.contains(name) && keeps(serve.shape, name)) {
+        fields.keep(name, value);
+    }
+    let mut number = itoa::Buffer::new();
+    match serve.shape {
+        Shape::Whole => fields.add(header::CONTENT_LENGTH, number.format(size.bytes())),
+        Shape::Slice(range) => {
+            fields.add(header::CONTENT_LENGTH, number.format(range.len()));
+            let total = Some(size);
+            fields.add(header::CONTENT_RANGE, &ContentRange::Held { range, total }.to_string());
+            if let (Target::Part(_), Some(count)) = (read.target, head.parts().count()) {
+                fields.add(PARTS_COUNT, number.format(count));
+            }
+        }
+        Shape::NotModified | Shape::Unsatisfiable => {}
+    }
+    fields.add(header::AGE, number.format(head.age(now).as_secs()));
+    if !(head.fields().contains_key(header::ACCEPT_RANGES) && keeps(serve.shape, &header::ACCEPT_RANGES)) {
+        fields.add(header::ACCEPT_RANGES, "bytes");
+    }
+    sign(fields, instance, serve.detail, trace);
+}
+
+/// Whether an answer of that shape repeats a field of the stored head.
+fn keeps(shape: Shape, name: &HeaderName) -> bool {
+    match shape {
+        Shape::Slice(_) => !own_bytes_only(name),
+        Shape::NotModified => IN_NOT_MODIFIED.contains(name),
+        Shape::Whole | Shape::Unsatisfiable => true,
+    }
 }
 
 /// The head of an answer that is handed on. The length is told only if it is certain.
@@ -226,14 +252,18 @@ fn xml(reply: &Reply) -> String {
 }
 
 /// Via and Cache-Status: who answered, and why.
-fn sign(fields: &mut HeaderMap, instance: &str, detail: Detail, trace: &Trace) {
-    append_text(fields, header::VIA, &format!("1.1 {instance}"));
-    append_text(fields, CACHE_STATUS, &cache_status(instance, detail, trace));
+fn sign(fields: &mut impl Fields, instance: &str, detail: Detail, trace: &Trace) {
+    fields.add(header::VIA, &["1.1 ", instance].concat());
+    fields.add(CACHE_STATUS, &cache_status(instance, detail, trace));
 }
+
+/// Longer ones only cost a second allocation.
+const USUAL_MEMBER: usize = 64;
 
 /// The member of Cache-Status for this cache (RFC 9211 2).
 pub(super) fn cache_status(instance: &str, detail: Detail, trace: &Trace) -> String {
-    let mut member = instance.to_owned();
+    let mut member = String::with_capacity(instance.len() + USUAL_MEMBER);
+    member.push_str(instance);
     match trace.forward {
         Some(forward) => {
             member.push_str("; fwd=");
@@ -276,11 +306,5 @@ fn set(fields: &mut HeaderMap, name: HeaderName, number: u64) {
 fn set_text(fields: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         fields.insert(name, value);
-    }
-}
-
-fn append_text(fields: &mut HeaderMap, name: HeaderName, text: &str) {
-    if let Ok(value) = HeaderValue::from_str(text) {
-        fields.append(name, value);
     }
 }

@@ -6,8 +6,8 @@
 use std::io;
 use std::sync::Arc;
 
+use http::Method;
 use http::header::{self, HeaderMap};
-use http::{Method, StatusCode};
 
 use super::conn::Conn;
 use super::ctx::Ctx;
@@ -43,7 +43,7 @@ impl<S: Service> Edge<S> {
         ctx.route = Some(route);
         ctx.class = class;
         ctx.begins(reply.status, reply.detail.label());
-        let sent = conn.answer(&written(reply.status, &reply.fields), &reply.body).await;
+        let sent = conn.answer(&reply.head, &reply.body).await;
         match &sent {
             Ok(()) => {
                 ctx.sent = u64::try_from(reply.body.len()).unwrap_or(u64::MAX);
@@ -65,27 +65,3 @@ fn stays_open(fields: &HeaderMap) -> bool {
     let mut connection = fields.get_all(header::CONNECTION).iter();
     connection.all(|value| value.as_bytes().eq_ignore_ascii_case(b"keep-alive")) && !fields.contains_key(header::EXPECT)
 }
-
-/// A head on the wire.
-fn written(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
-    let mut out = Vec::with_capacity(USUAL_HEAD);
-    for part in [
-        "HTTP/1.1 ",
-        status.as_str(),
-        " ",
-        status.canonical_reason().unwrap_or_default(),
-        "\r\n",
-    ] {
-        out.extend_from_slice(part.as_bytes());
-    }
-    for (name, value) in fields {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    out
-}
-
-/// Most heads are shorter; a longer one only costs a second allocation.
-const USUAL_HEAD: usize = 1 << 10;

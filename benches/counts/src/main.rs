@@ -37,7 +37,7 @@ const FUNCTIONS: [(&str, Setup); 15] = [
     ("parse Range", asked::range),
     ("object key", asked::key),
     ("plan next", told::next),
-    ("served fields", told::fields),
+    ("served head", told::head),
     ("CRC 16 KiB", stored::crc_16k),
     ("CRC 64 KiB", stored::crc_64k),
     ("disk at hand 4 KiB", stored::disk_4k),

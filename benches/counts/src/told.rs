@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
 use pinstripe::object::Current;
-use pinstripe::plan::{self, Facts, Local, Step, Stored, Trace, served_fields};
+use pinstripe::plan::{self, Facts, Local, Step, Stored, Trace, served_head};
 
 use super::Call;
 use super::object::{self, TERMS};
@@ -35,15 +35,15 @@ pub(crate) fn next(_: &Path) -> Result<Call> {
     Ok(Box::new(move |_| drop(black_box(next()))))
 }
 
-pub(crate) fn fields(_: &Path) -> Result<Call> {
+pub(crate) fn head(_: &Path) -> Result<Call> {
     let read = object::read(object::range(4 << 10)?)?;
     let Step::Serve(serve) = plan::next(&read, &facts()?, &TERMS, object::now()) else {
         bail!("it is not served");
     };
-    let fields = move || {
+    let head = move || {
         let trace = Trace::default();
-        served_fields(black_box(&serve), black_box(&read), &trace, "pinstripe", object::now())
+        served_head(black_box(&serve), black_box(&read), &trace, "pinstripe", object::now())
     };
-    ensure!(fields().is_some());
-    Ok(Box::new(move |_| drop(black_box(fields()))))
+    ensure!(head().is_some());
+    Ok(Box::new(move |_| drop(black_box(head()))))
 }
