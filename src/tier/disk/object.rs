@@ -176,6 +176,10 @@ impl Shared {
                 return Known::UNKNOWN;
             }
             let learnt = self.objects.learnt();
+            // What was learnt since the look above is in memory, or on disk by now: an older record must not replace it.
+            if self.objects.peek(key).is_some() {
+                continue;
+            }
             let (shared, wanted) = (Arc::clone(self), key.clone());
             let loaded = self.wait_for_device(move || shared.load_record(&wanted)).await;
             let Some(record) = loaded.ok().flatten() else {
