@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::format::wide;
+use super::queue::RUN;
 use super::sync::AtomicU64;
 
 /// What a chunk costs besides its bytes, so that many small ones are bounded as well.
@@ -42,6 +43,16 @@ impl Budget {
         self.used
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
+    }
+
+    /// Whether so many fills may keep a run back each, and leave half of it to what comes.
+    pub(super) fn allows_runs(&self, fills: usize) -> bool {
+        wide(fills).saturating_mul(RUN) <= self.limit / 2
+    }
+
+    /// One chunk becomes two, without regard to the limit: no fill has more than one that is cut.
+    pub(super) fn split(&self) {
+        self.used.fetch_add(CHUNK_COST, Ordering::Relaxed);
     }
 
     pub(super) fn give_back(&self, chunk: &Bytes) {

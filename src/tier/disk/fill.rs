@@ -3,7 +3,6 @@
 //! Owns: the state of one fill, shared by whoever offers, the thread that writes, and those who read its tail. Never:
 //! waits, touches a file; that is the writer's.
 
-use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 
@@ -20,6 +19,7 @@ use super::index::Reservation;
 use super::integrity::Candidate;
 use super::io::File;
 use super::name::{Name, RevisionHash};
+use super::queue::Queue;
 use super::shared::Shared;
 use super::stats::FillEnd;
 use super::sync::{AtomicUsize, Mutex};
@@ -46,16 +46,6 @@ pub(super) struct Filling {
     reservation: Mutex<Option<Reservation>>,
     budget: Arc<Budget>,
     live: Arc<AtomicUsize>,
-}
-
-/// What waits to be written.
-#[derive(Debug, Default)]
-pub(super) struct Queue {
-    pub(super) chunks: VecDeque<Bytes>,
-    /// Whether the writers have it in their hands or in their queue: then it need not be put there again.
-    pub(super) scheduled: bool,
-    /// Whether the last byte was offered.
-    pub(super) ending: bool,
 }
 
 /// How far a fill has come.
@@ -158,11 +148,25 @@ impl Shared {
 
     /// Puts a fill into the hands of the writers, unless it is there. `false` if they have stopped.
     fn schedule(&self, filling: &Arc<Filling>) -> bool {
-        let mut queue = filling.queue.lock();
+        self.schedule_locked(filling, &mut filling.queue.lock())
+    }
+
+    fn schedule_locked(&self, filling: &Arc<Filling>, queue: &mut Queue) -> bool {
         if !queue.scheduled {
             queue.scheduled = self.jobs.push(Job::Fill(Arc::clone(filling)));
         }
         queue.scheduled
+    }
+
+    /// Somebody waits for what was offered and is not written: it does not wait for more.
+    pub(super) fn hurry(&self, filling: &Arc<Filling>) {
+        let mut queue = filling.queue.lock();
+        queue.hurried = true;
+        let stopped = !queue.is_empty() && !self.schedule_locked(filling, &mut queue);
+        drop(queue);
+        if stopped {
+            self.give_up(filling, FillEnd::GaveUp(GaveUp::Fault));
+        }
     }
 }
 
@@ -192,9 +196,7 @@ impl Filling {
 impl Drop for Filling {
     fn drop(&mut self) {
         // What was offered while a writer gave up is still here.
-        for chunk in &self.queue.get_mut().chunks {
-            self.budget.give_back(chunk);
-        }
+        self.queue.get_mut().clear(&self.budget);
         self.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
@@ -226,12 +228,18 @@ impl Fill for DiskFill {
             return Err(self.fail(GaveUp::OverBudget));
         }
         self.offered += wide(bytes.len());
-        self.filling.queue.lock().chunks.push_back(bytes.clone());
-        if self.shared.schedule(&self.filling) {
-            Ok(())
-        } else {
-            Err(self.fail(GaveUp::Fault))
+        let mut queue = self.filling.queue.lock();
+        queue.push(bytes.clone());
+        let live = self.shared.live.load(Ordering::Relaxed);
+        let stopped = match queue.is_due(&self.shared.budget, live) {
+            true => !self.shared.schedule_locked(&self.filling, &mut queue),
+            false => self.shared.jobs.is_closed(),
+        };
+        drop(queue);
+        if stopped {
+            return Err(self.fail(GaveUp::Fault));
         }
+        Ok(())
     }
 
     fn backlog(&self) -> u64 {
@@ -246,6 +254,7 @@ impl Fill for DiskFill {
         let mut progress = self.filling.progress.subscribe();
         let before = progress.borrow_and_update().written;
         let nothing = self.backlog() == 0;
+        self.shared.hurry(&self.filling);
         Box::pin(async move {
             if !nothing {
                 // An error means that the fill is gone, and its backlog with it.

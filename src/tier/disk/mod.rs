@@ -37,6 +37,7 @@ mod open;
 mod place;
 mod pool;
 mod popular;
+mod queue;
 mod read;
 mod recover;
 mod room;

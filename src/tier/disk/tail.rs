@@ -34,12 +34,17 @@ impl DiskTail {
 
     /// Waits until the byte at an offset of the block is written.
     async fn written(&self, offset: u64) -> Result<Progress, Miss> {
-        let mut progress = self.filling.progress.subscribe();
-        let reached = progress.wait_for(|p| p.end.is_some() || p.written > offset).await;
-        let progress = *reached.map_err(|_| Miss::GivenUp)?;
-        match progress.end {
-            None | Some(FillEnd::Published) => Ok(progress),
-            Some(FillEnd::Dropped | FillEnd::GaveUp(_)) => Err(Miss::GivenUp),
+        let mut changes = self.filling.progress.subscribe();
+        loop {
+            let progress = *changes.borrow_and_update();
+            match progress.end {
+                Some(FillEnd::Dropped | FillEnd::GaveUp(_)) => return Err(Miss::GivenUp),
+                Some(FillEnd::Published) => return Ok(progress),
+                None if progress.written > offset => return Ok(progress),
+                None => {}
+            }
+            self.shared.hurry(&self.filling);
+            changes.changed().await.map_err(|_| Miss::GivenUp)?;
         }
     }
 

@@ -24,11 +24,6 @@ use super::sync::{Condvar, Mutex};
 
 /// How many threads write. More than one, so that a file that hangs does not stop the others.
 pub(super) const THREADS: usize = 3;
-/// How much of one fill is written before another has its turn.
-const TURN_BYTES: u64 = 1 << 20;
-/// How many pieces one system call takes.
-const TURN_CHUNKS: usize = 64;
-
 /// Something to write. Fills are bounded in number, and so are records that wait; neither is here twice.
 #[derive(Debug)]
 pub(super) enum Job {
@@ -126,7 +121,7 @@ impl Shared {
         }
         let (chunks, ending) = {
             let mut queue = filling.queue.lock();
-            let chunks = next_chunks(&mut queue.chunks);
+            let chunks = queue.next(&self.budget, self.live.load(Ordering::Relaxed));
             let nothing = chunks.is_empty() && !queue.ending;
             // Whoever gives up now either sees that it is not scheduled, or is seen here.
             if nothing && filling.ended().is_none() {
@@ -213,10 +208,7 @@ impl Shared {
 
     /// After a fill was given up: its file goes, and what it held.
     fn clean_up(&self, filling: &Filling) {
-        let chunks = std::mem::take(&mut filling.queue.lock().chunks);
-        for chunk in &chunks {
-            self.budget.give_back(chunk);
-        }
+        filling.queue.lock().clear(&self.budget);
         if filling.file.get().is_some()
             && let Err(errno) = self.files.discard(&filling.tmp)
             && errno != Errno::NOENT
@@ -239,19 +231,6 @@ impl Shared {
             GaveUp::Fault
         }
     }
-}
-
-fn next_chunks(queue: &mut VecDeque<Bytes>) -> Vec<Bytes> {
-    let mut bytes = 0;
-    let mut count = 0;
-    for chunk in queue.iter().take(TURN_CHUNKS) {
-        if bytes >= TURN_BYTES {
-            break;
-        }
-        bytes += wide(chunk.len());
-        count += 1;
-    }
-    queue.drain(..count).collect()
 }
 
 /// Extends the checksums and then the watermark by what was written.

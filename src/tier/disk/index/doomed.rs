@@ -37,14 +37,16 @@ impl Index {
     /// Whether all that was evicted is unlinked.
     pub(in crate::tier::disk) fn is_settled(&self) -> bool {
         let state = self.state.lock();
-        state.condemned.len() <= state.stuck.len() && state.doomed.is_empty()
+        state.condemned.len() <= state.stuck.len() && state.doomed.is_empty() && !state.unlinking
     }
 
     /// What to unlink next; waits for it. `None` when closed.
     pub(in crate::tier::disk) fn next_doomed(&self) -> Option<Doomed> {
         let mut state = self.state.lock();
+        state.unlinking = false;
         loop {
             if let Some(doomed) = state.doomed.pop_front() {
+                state.unlinking = true;
                 return Some(doomed);
             }
             if state.closed {

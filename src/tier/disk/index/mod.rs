@@ -110,6 +110,8 @@ pub(super) struct Terms<'a> {
 struct State {
     ranks: Ranks,
     doomed: VecDeque<Doomed>,
+    /// Whether the evicting thread has something in hand.
+    unlinking: bool,
     /// Files that could not be unlinked, for a later try; bounded by [`MOST_STUCK`] and what is evicted at once.
     stuck: Vec<Name>,
     /// Files that are still there and are not to be found again, since they are to be unlinked.
@@ -136,6 +138,7 @@ impl Index {
         let state = State {
             ranks: Ranks::new(limits, quotas, narrow(guess.clamp(1 << 10, 1 << 20))),
             doomed: VecDeque::new(),
+            unlinking: false,
             stuck: Vec::new(),
             condemned: HashSet::new(),
             forgotten: HashSet::new(),

@@ -120,7 +120,8 @@ async fn run(nth: usize, verdict: Verdict, extent: Extent) -> bool {
     files.set(|_| Verdict::Go);
     // Whoever was told of a full device a moment ago would still evict what comes now.
     let shared = &bench.disk().shared;
-    until(|| shared.live.load(Ordering::Relaxed) == 0 && shared.objects.are_written()).await;
+    let rests = || shared.live.load(Ordering::Relaxed) == 0 && shared.objects.are_written();
+    until(|| rests() && shared.index.is_settled()).await;
     is_well(&mut bench, &new, &context).await;
     happened
 }
