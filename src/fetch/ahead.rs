@@ -182,6 +182,7 @@ impl Ahead {
         following: Option<&Arc<Flight>>,
     ) {
         let parallel = route.terms.parallel;
+        self.let_go_of_ended();
         if !self.may_begin(rest, parallel) || self.failed || !route.keeps {
             return;
         }
@@ -191,7 +192,6 @@ impl Ahead {
         if self.permit.is_none() {
             return;
         }
-        self.let_go_of_ended();
         // The first one shows whether the tier has ranges at all.
         let proven = self.pieces.iter().all(|piece| piece.lease.is_flowing()) || self.pieces.len() > 1;
         while proven && !self.failed && self.may_begin(rest, parallel) {

@@ -115,6 +115,29 @@ async fn a_first_answer_that_is_faster_leaves_the_rest_to_pieces() {
     assert!(ranges.contains(&(2 * PIECE, 3 * PIECE - 1)), "{ranges:?}");
 }
 
+/// Those that have come make room for others, to the end of the object.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pieces_that_have_come_are_followed_by_others() {
+    let stage = Stage::start(", parallel: 2").await;
+    let third = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 3 * PIECE;
+    let gate = stage.stalls(Rule::any().with("If-Match").when(third), 0);
+    let mut wire = stage.begin().await;
+    let (mut at, end) = (0, 3 * PIECE - MIB);
+    // It is looked at while somebody reads.
+    while stage.pinned().len() < 4 && at < end {
+        read(&mut wire, at, at + BLOCK).await;
+        at += BLOCK;
+        stage.sidecar.metrics().await;
+    }
+    let asked = stage.pinned();
+    gate.open();
+    read(&mut wire, at, SIZE).await;
+    let ranges: Vec<_> = asked.iter().map(range).collect();
+    for piece in [3 * PIECE, 4 * PIECE] {
+        assert!(ranges.contains(&(piece, piece + PIECE - 1)), "{ranges:?}");
+    }
+}
+
 /// One transfer of several stands still: a download by a single one would not have waited for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_piece_that_stands_still_is_overtaken() {
