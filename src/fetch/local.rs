@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt;
+
 use super::flight::{Flight, Takeoff};
 use super::follower::Follower;
 use super::pilot::LOOK_AHEAD;
@@ -131,6 +133,11 @@ impl Route {
             .zip(held)
             .map(|(index, held)| held && !damaged.contains(&index))
             .collect()
+    }
+
+    /// The same, as far as that is known without waiting.
+    pub(super) fn held_now(&self, revision: &Revision, span: BlockSpan) -> Vec<bool> {
+        self.held(revision, span, &[]).now_or_never().unwrap_or_default()
     }
 
     /// Whether a block is on its way: the answer that brings it has come, or a flight that brings a block before it will

@@ -1,6 +1,8 @@
 //! The task that drives a flight: it takes bytes from an answer at the pace of the fastest reader, offers them to the
 //! fills of the blocks that it claimed, and goes on with the rest after a cut.
 
+mod claims;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -99,21 +101,6 @@ impl Pilot {
             publishing: Arc::default(),
             sip: 0,
         }
-    }
-
-    /// Claims what comes first, so that nobody asks for it again. Called before followers are told.
-    pub(crate) fn claim_first(&mut self) {
-        self.claim_ahead();
-        let first = self.route.terms.block_size.index_of(self.course.range.first());
-        // Claims that were made before the length was known may lie outside.
-        let last = self.route.terms.block_size.index_of(self.course.range.last());
-        let outside: Vec<BlockIndex> = self
-            .claimed
-            .iter()
-            .copied()
-            .filter(|index| *index < first || *index > last)
-            .collect();
-        self.release(&outside);
     }
 
     /// Runs the transfer to its end.
@@ -371,40 +358,6 @@ impl Pilot {
             flight.drop_tail(index);
             flight.moved.notify_one();
         });
-    }
-
-    fn claim_ahead(&mut self) {
-        if self.is_outdated() {
-            return;
-        }
-        let block_size = self.route.terms.block_size;
-        let end = match self.course.reach {
-            Reach::Ahead => self
-                .position
-                .saturating_add(LOOK_AHEAD.max(block_size.bytes()))
-                .min(self.course.range.end())
-                .min(self.flight.wanted_until()),
-            Reach::All => self.course.range.end(),
-            Reach::Nothing => return,
-        };
-        let Some(ahead) = ByteRange::new(self.position, end.saturating_sub(1)) else {
-            return;
-        };
-        for index in block_size.span_of(ahead).iter() {
-            let wanted = !self.claimed.contains(&index);
-            if wanted && self.route.flights.claim(&self.course.revision, index, &self.flight) {
-                self.claimed.insert(index);
-            }
-        }
-    }
-
-    fn release(&mut self, blocks: &[BlockIndex]) {
-        for index in blocks {
-            self.claimed.remove(index);
-        }
-        self.route
-            .flights
-            .release(&self.course.revision, blocks.iter().copied(), &self.flight);
     }
 }
 
