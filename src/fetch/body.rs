@@ -186,9 +186,9 @@ impl RevisionBody {
         self.route.terms.block_size.range_of(self.index(), self.head.size())
     }
 
-    /// Whether a block begins here, and perhaps was fetched ahead.
+    /// Whether a block begins here, and perhaps was fetched ahead. Once that is given up, what is left of it may stand still.
     fn begins_ahead(&self) -> bool {
-        self.ahead.has_begun() && self.block().is_some_and(|block| block.first() == self.position)
+        self.ahead.is_active() && self.block().is_some_and(|block| block.first() == self.position)
     }
 
     /// Whether the block at the position has begun to come from elsewhere, or is here: following the flight that has brought

@@ -150,6 +150,17 @@ async fn a_piece_that_stands_still_is_overtaken() {
     assert!(rest.into_iter().any(|first| first > 2 * PIECE && first < 3 * PIECE));
 }
 
+/// All but the first answer stand still, and so does whatever is asked for in their place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_answer_takes_over_where_all_pieces_stand_still() {
+    let stage = Stage::start(", parallel: 8").await;
+    let gate = stage.stalls(Rule::any().with("If-Match"), MIB);
+    read(&mut stage.begin().await, 0, SIZE).await;
+    gate.open();
+    let free = stage.origin.requests().len() - stage.pinned().len();
+    assert_eq!(free, 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_at_a_time_asks_once() {
     let stage = Stage::start(", parallel: 1").await;
