@@ -20,7 +20,7 @@ impl RevisionBody {
     /// What a transfer brings next; `None` if it keeps the reader waiting where others go on beside it. With many of them
     /// it is that much likelier that one stands still, and a download by one would not have waited for it.
     pub(super) async fn in_time(&self, next: impl Future<Output = Next>) -> Option<Next> {
-        let stands_beside_others = self.ahead.is_active() && (self.stalls < MOST_STALLS || self.has_spare());
+        let stands_beside_others = self.has_spare() || (self.ahead.is_active() && self.stalls < MOST_STALLS);
         within(stands_beside_others.then_some(STALL), next).await
     }
 
