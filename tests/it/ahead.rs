@@ -7,6 +7,7 @@ use pinstripe_kit::origin::{Act, Origin, Recorded, Resource, Rule};
 use pinstripe_kit::pattern::Pattern;
 use pinstripe_kit::raw::{End, Wire};
 
+use crate::large::Stage;
 use crate::support::{Sidecar, head, http_config};
 
 const ONE: Pattern = Pattern::new(7, 1);
@@ -16,21 +17,7 @@ const PIECE: u64 = 8 * MIB;
 /// Of [`http_config`].
 const BLOCK: u64 = 64 << 10;
 
-struct Stage {
-    origin: Origin,
-    sidecar: Sidecar,
-}
-
 impl Stage {
-    async fn start(route: &str) -> Self {
-        let origin = Origin::start().await.unwrap();
-        origin.put("/x", Resource::pattern(ONE, SIZE));
-        // A disk that keeps up, however busy the machine is.
-        let config = http_config(&origin.url(), route) + "limits: { fills: 256MiB }\n";
-        let sidecar = Sidecar::start(&config).await;
-        Self { origin, sidecar }
-    }
-
     async fn begin(&self) -> Wire {
         let mut wire = Wire::connect(self.sidecar.address).await.unwrap();
         wire.send(head(self.sidecar.address, "GET /x")).await.unwrap();
@@ -71,7 +58,7 @@ fn range(request: &Recorded) -> (u64, u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_pieces_are_pinned_and_come_side_by_side() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     let gate = stage.stalls(Rule::any().with("If-Match"), 0);
     let mut wire = stage.begin().await;
     // The first piece proves that there are ranges; then come the others, and none of them waits for another.
@@ -96,7 +83,7 @@ async fn the_pieces_are_pinned_and_come_side_by_side() {
 /// is to come side by side.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_answer_that_is_faster_leaves_the_rest_to_pieces() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(ONE, SIZE, "").await;
     let gate = Gate::closed();
     let hold = Act::Hold(gate.clone());
     stage.origin.script(Rule::any().with("If-Match").act(hold));
@@ -118,7 +105,7 @@ async fn a_first_answer_that_is_faster_leaves_the_rest_to_pieces() {
 /// Those that have come make room for others, to the end of the object.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_that_have_come_are_followed_by_others() {
-    let stage = Stage::start(", parallel: 2").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 2").await;
     let third = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 3 * PIECE;
     let gate = stage.stalls(Rule::any().with("If-Match").when(third), 0);
     let mut wire = stage.begin().await;
@@ -141,7 +128,7 @@ async fn pieces_that_have_come_are_followed_by_others() {
 /// One transfer of several stands still: a download by a single one would not have waited for it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_piece_that_stands_still_is_overtaken() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     let third = |request: &Recorded| request.field("Range").is_some() && range(request).0 == 2 * PIECE;
     let gate = stage.stalls(Rule::any().with("If-Match").when(third), MIB + 1000);
     read(&mut stage.begin().await, 0, SIZE).await;
@@ -153,7 +140,7 @@ async fn a_piece_that_stands_still_is_overtaken() {
 /// All but the first answer stand still, and so does whatever is asked for in their place.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_first_answer_takes_over_where_all_pieces_stand_still() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     let gate = stage.stalls(Rule::any().with("If-Match"), MIB);
     read(&mut stage.begin().await, 0, SIZE).await;
     gate.open();
@@ -163,7 +150,7 @@ async fn the_first_answer_takes_over_where_all_pieces_stand_still() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_at_a_time_asks_once() {
-    let stage = Stage::start(", parallel: 1").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 1").await;
     read(&mut stage.begin().await, 0, SIZE).await;
     assert_eq!(stage.origin.requests().len(), 1);
 }
@@ -172,7 +159,7 @@ async fn one_at_a_time_asks_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_that_are_refused_cost_nothing_but_time() {
     for refusal in [412, 404, 503, 403] {
-        let stage = Stage::start(", parallel: 8").await;
+        let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
         stage
             .origin
             .script(Rule::any().with("If-Match").act(Act::status(refusal)));
@@ -183,7 +170,7 @@ async fn pieces_that_are_refused_cost_nothing_but_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn some_pieces_come_and_then_it_is_overwritten() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     let after = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 3 * PIECE;
     stage
         .origin
@@ -193,7 +180,7 @@ async fn some_pieces_come_and_then_it_is_overwritten() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_ranges_is_asked_for_little_more() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     stage.origin.script(Rule::any().act(Act::Ignore(http::header::RANGE)));
     read(&mut stage.begin().await, 0, SIZE).await;
     assert!(stage.pinned().len() <= 1);
@@ -201,7 +188,7 @@ async fn a_server_without_ranges_is_asked_for_little_more() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pieces_end_with_the_client_that_they_were_for() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     // In the middle of a block.
     let gate = stage.stalls(Rule::any().with("If-Match"), 1000);
     let mut wire = stage.begin().await;
@@ -218,7 +205,7 @@ async fn pieces_end_with_the_client_that_they_were_for() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_little_causes_little() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     // Not in the middle of a block, which would be finished for those to come.
     let _gate = stage.stalls(Rule::any(), MIB - BLOCK);
     let mut wire = stage.begin().await;
@@ -250,7 +237,7 @@ async fn a_slow_disk_ends_it() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_share_pieces() {
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     futures_util::future::join_all((0..6).map(|_| async { read(&mut stage.begin().await, 0, SIZE).await })).await;
     // Also what sockets hold of the first answer, of which little was read, and of pieces that met a busy disk.
     let sent: u64 = stage.origin.requests().iter().map(Recorded::body_sent).sum();
@@ -279,7 +266,7 @@ async fn pieces_leave_half_of_the_connections_to_others() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tag_that_is_used_again_mixes_nothing() {
     const TWO: Pattern = Pattern::new(7, 2);
-    let stage = Stage::start(", parallel: 8").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
     let gate = Gate::closed();
     stage
         .origin

@@ -1,30 +1,17 @@
 //! A download in ranges finds what it asks for next on its way.
 
 use pinstripe_kit::gate::Gate;
-use pinstripe_kit::origin::{Act, Origin, Recorded, Resource, Rule};
+use pinstripe_kit::origin::{Act, Recorded, Rule};
 use pinstripe_kit::pattern::Pattern;
 
-use crate::support::{Sidecar, http_config};
+use crate::large::Stage;
 
 const ONE: Pattern = Pattern::new(8, 1);
 const MIB: u64 = 1 << 20;
 const SIZE: u64 = 64 * MIB;
 const PIECE: u64 = 8 * MIB;
 
-struct Stage {
-    origin: Origin,
-    sidecar: Sidecar,
-}
-
 impl Stage {
-    async fn start(route: &str) -> Self {
-        let origin = Origin::start().await.unwrap();
-        origin.put("/x", Resource::pattern(ONE, SIZE));
-        let config = http_config(&origin.url(), route) + "limits: { fills: 256MiB }\n";
-        let sidecar = Sidecar::start(&config).await;
-        Self { origin, sidecar }
-    }
-
     /// Reads a range and compares it.
     async fn read(&self, first: u64, length: u64, fields: &str) {
         let request = format!("GET /x; Range: bytes={first}-{}{fields}", first + length - 1);
@@ -63,7 +50,7 @@ fn pin() -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_next_is_on_its_way_before_it_is_asked_for() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(ONE, SIZE, "").await;
     let gate = stage.holds_from(PIECE);
     stage.read(0, PIECE, "").await;
     // Nobody has asked for it.
@@ -81,7 +68,7 @@ async fn what_comes_next_is_on_its_way_before_it_is_asked_for() {
 /// As many bytes may be on their way as were asked for, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_reads_little_causes_nothing() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(ONE, SIZE, "").await;
     for chunk in 0..7 {
         stage.read(chunk * MIB, MIB, &pin()).await;
     }
@@ -94,7 +81,7 @@ async fn who_reads_little_causes_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_ends_with_those_who_read() {
-    let stage = Stage::start("").await;
+    let stage = Stage::start(ONE, SIZE, "").await;
     let gate = stage.holds_from(PIECE);
     stage.read(0, PIECE, "").await;
     gate.waiting(1).await;
@@ -108,7 +95,7 @@ async fn it_ends_with_those_who_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_piece_at_a_time_is_what_is_asked_for() {
-    let stage = Stage::start(", parallel: 1").await;
+    let stage = Stage::start(ONE, SIZE, ", parallel: 1").await;
     stage.read(0, 2 * PIECE, "").await;
     stage.read(2 * PIECE, PIECE, &pin()).await;
     assert_eq!(stage.asked_from(3 * PIECE), 0);

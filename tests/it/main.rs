@@ -22,6 +22,7 @@ mod grouping;
 mod inspect;
 mod integrity;
 mod keys;
+mod large;
 mod lies;
 mod limits;
 mod memory;
