@@ -215,6 +215,15 @@ impl Flight {
     }
 
     /// The flight ended; followers still get what is in the window. The first word stands.
+    /// Goes on where those begin who read, if none of them wants what comes before; where that is, then.
+    pub(super) fn skip_to_readers(&self) -> Option<u64> {
+        let mut state = self.state.lock();
+        let first = state.slowest().filter(|first| *first > state.end)?;
+        state.chunks.clear();
+        (state.base, state.end) = (first, first);
+        Some(first)
+    }
+
     pub(super) fn finish(&self, end: End) {
         self.state.lock().over.get_or_insert(end);
         self.tick();
@@ -354,6 +363,11 @@ impl State {
     fn fastest(&self) -> Option<u64> {
         let wanting = self.readers.values().filter(|reader| reader.until > self.base);
         wanting.map(|reader| reader.position).max()
+    }
+
+    fn slowest(&self) -> Option<u64> {
+        let wanting = self.readers.values().filter(|reader| reader.until > self.base);
+        wanting.map(|reader| reader.position).min()
     }
 
     fn push(&mut self, bytes: Bytes, window: u64) {

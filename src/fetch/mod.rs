@@ -15,6 +15,7 @@ mod flights;
 mod follower;
 mod foresight;
 mod group;
+mod joined;
 mod local;
 mod pilot;
 mod relayed;

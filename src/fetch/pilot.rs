@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 
 use super::flight::{End, Flight, Wanted};
+use super::joined::joined;
 use super::reused::Use;
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, ByteRange, Cause, Head, Revision};
@@ -134,7 +135,8 @@ impl Pilot {
     }
 
     /// Takes from one body until the range is complete, nobody is left, or it is cut.
-    async fn drain(&mut self, mut body: Body) -> Result<End, Cause> {
+    async fn drain(&mut self, body: Body) -> Result<End, Cause> {
+        let mut body = joined(body);
         while self.position < self.course.range.end() {
             if !self.wait_for_room().await {
                 return Ok(End::Abandoned);
@@ -160,6 +162,7 @@ impl Pilot {
     async fn go_on(&mut self, cause: Cause, mut tries: u8) -> Result<(Body, u8), End> {
         let mut cause = cause;
         loop {
+            self.skip_to_readers();
             let rest = match recover(self.course.range, self.position, tries, cause) {
                 Recovery::Ask(_) if self.flight.abandon() => return Err(End::Abandoned),
                 Recovery::Ask(rest) => rest,
@@ -177,6 +180,22 @@ impl Pilot {
                 Err(next) => cause = next,
             }
         }
+    }
+
+    /// What comes before the first reader is there for the block only. A transfer that is cut is not begun again for that: it
+    /// might be cut before it comes to the reader, each time.
+    fn skip_to_readers(&mut self) {
+        let Some(first) = self.flight.skip_to_readers() else {
+            return;
+        };
+        if let Some((index, _)) = self.fill.take() {
+            self.flight.drop_tail(index);
+        }
+        let block_size = self.route.terms.block_size;
+        let passed = block_size.index_of(first);
+        let passed: Vec<BlockIndex> = self.claimed.iter().copied().filter(|index| *index <= passed).collect();
+        self.release(&passed);
+        self.position = first;
     }
 
     /// Waits until the next bytes are wanted. Without readers that is when the disk has taken what came before; ahead of a
@@ -240,7 +259,8 @@ impl Pilot {
     /// Whether what comes is of use without readers: a block that was begun is, for those to come; and where everything is
     /// always sent whole, whoever wants another piece would have all of it sent again.
     fn is_worth_finishing(&self) -> bool {
-        self.fill.is_some() || (self.stores && self.course.reach == Reach::All)
+        let of_use = self.fill.is_some() || (self.stores && self.course.reach == Reach::All);
+        of_use && !self.route.tasks.is_closed()
     }
 
     fn accept(&mut self, mut bytes: Bytes) {

@@ -187,18 +187,23 @@ impl Head {
     }
 }
 
-/// An answer without Date is from when it came (RFC 9110 6.6.1). Otherwise what confirms a head would leave it as old as
-/// it was before.
+/// An answer without Date is from when it came (RFC 9110 6.6.1), and so is one whose Date is none or more than one. Otherwise
+/// what confirms a head would leave it as old as it was before. Dates of older forms are told in the one that is sent (5.6.7).
 fn date(fields: &mut HeaderMap, received: SystemTime) {
     // The last second that an HTTP date can tell.
     const END_OF_9999: Duration = Duration::from_secs(253_402_300_799);
     let can_be_told = received
         .duration_since(SystemTime::UNIX_EPOCH)
         .is_ok_and(|since| since <= END_OF_9999);
-    if can_be_told
-        && !fields.contains_key(header::DATE)
-        && let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(received))
-    {
+    let mut told = fields.get_all(header::DATE).into_iter();
+    let told = told.next().filter(|_| told.next().is_none());
+    let told = told
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| httpdate::parse_http_date(value).ok());
+    let Some(date) = told.or(can_be_told.then_some(received)) else {
+        return;
+    };
+    if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(date)) {
         fields.insert(header::DATE, date);
     }
 }
@@ -325,6 +330,22 @@ mod tests {
         for (name, expected) in expected {
             assert_eq!(value(&merged, name), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_no_single_date_is_replaced_and_older_forms_are_told_anew() {
+        let check = |dates: &[&str], seconds: u64| {
+            let fields: Vec<_> = dates.iter().map(|date| ("date", *date)).collect();
+            let head = head(&fields, at(60));
+            let expected = httpdate::fmt_http_date(at(seconds));
+            assert_eq!(head.fields().get_all("date").iter().count(), 1);
+            assert_eq!(value(&head, "date"), Some(&*expected), "{dates:?}");
+        };
+        check(&[DATE], 0);
+        check(&["Sunday, 06-Nov-94 08:49:37 GMT"], 0);
+        check(&["yesterday"], 60);
+        check(&[DATE, DATE], 60);
+        check(&[""], 60);
     }
 
     #[test]

@@ -50,6 +50,19 @@ async fn the_rest_is_asked_for_with_the_tag() {
     }
 }
 
+/// All of a block is asked for, for later readers; whoever wants the end of it is not to be cut off by what comes before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_before_what_is_wanted_does_not_keep_it_from_coming() {
+    let stage = Stage::start().await;
+    let how = Ending::Fin;
+    stage.origin.script(Rule::any().act(Act::Cut { at: 1000, how }));
+    let (first, last) = (BLOCK - 5000, BLOCK - 4500);
+    is_part(&stage.get(&pinned(1, first, last)).await, 1, first, last);
+    let rest = format!("bytes={first}-{}", BLOCK - 1);
+    let asked = stage.origin.requests();
+    assert!(asked.iter().any(|request| request.field("range") == Some(&rest)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_cuts_are_survived_and_a_fourth_is_an_abort() {
     let cuts = |n| {
