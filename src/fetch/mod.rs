@@ -15,7 +15,6 @@ mod flights;
 mod follower;
 mod foresight;
 mod group;
-mod joined;
 mod local;
 mod pilot;
 mod relayed;

@@ -13,7 +13,6 @@ use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
 
 use super::flight::{End, Flight, Wanted};
-use super::joined::joined;
 use super::reused::Use;
 use super::route::{Request, Route};
 use crate::object::{BlockIndex, ByteRange, Cause, Head, Revision};
@@ -135,8 +134,7 @@ impl Pilot {
     }
 
     /// Takes from one body until the range is complete, nobody is left, or it is cut.
-    async fn drain(&mut self, body: Body) -> Result<End, Cause> {
-        let mut body = joined(body);
+    async fn drain(&mut self, mut body: Body) -> Result<End, Cause> {
         while self.position < self.course.range.end() {
             if !self.wait_for_room().await {
                 return Ok(End::Abandoned);

@@ -55,6 +55,11 @@ impl Budget {
         self.used.fetch_add(CHUNK_COST, Ordering::Relaxed);
     }
 
+    /// Two chunks become one.
+    pub(super) fn join(&self) {
+        self.used.fetch_sub(CHUNK_COST, Ordering::Relaxed);
+    }
+
     pub(super) fn give_back(&self, chunk: &Bytes) {
         self.used.fetch_sub(cost(chunk), Ordering::Relaxed);
     }

@@ -229,7 +229,7 @@ impl Fill for DiskFill {
         }
         self.offered += wide(bytes.len());
         let mut queue = self.filling.queue.lock();
-        queue.push(bytes.clone());
+        queue.push(bytes.clone(), &self.shared.budget);
         let live = self.shared.live.load(Ordering::Relaxed);
         let stopped = match queue.is_due(&self.shared.budget, live) {
             true => !self.shared.schedule_locked(&self.filling, &mut queue),
