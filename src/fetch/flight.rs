@@ -215,13 +215,16 @@ impl Flight {
     }
 
     /// The flight ended; followers still get what is in the window. The first word stands.
-    /// Goes on where those begin who read, if none of them wants what comes before; where that is, then.
-    pub(super) fn skip_to_readers(&self) -> Option<u64> {
+    /// Where the first of those is who read.
+    pub(super) fn first_wanted(&self) -> Option<u64> {
+        self.state.lock().slowest()
+    }
+
+    /// Goes on from there, without what lies between.
+    pub(super) fn skip_to(&self, position: u64) {
         let mut state = self.state.lock();
-        let first = state.slowest().filter(|first| *first > state.end)?;
         state.chunks.clear();
-        (state.base, state.end) = (first, first);
-        Some(first)
+        (state.base, state.end) = (position, position);
     }
 
     pub(super) fn finish(&self, end: End) {

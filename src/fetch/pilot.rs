@@ -160,13 +160,16 @@ impl Pilot {
     async fn go_on(&mut self, cause: Cause, mut tries: u8) -> Result<(Body, u8), End> {
         let mut cause = cause;
         loop {
-            self.skip_to_readers();
-            let rest = match recover(self.course.range, self.position, tries, cause) {
+            let wanted = self.flight.first_wanted();
+            let rest = match recover(self.course.range, self.position, wanted, tries, cause) {
                 Recovery::Ask(_) if self.flight.abandon() => return Err(End::Abandoned),
                 Recovery::Ask(rest) => rest,
                 Recovery::Abort(cause) => return Err(End::Cut(cause)),
                 Recovery::Done => return Err(End::Whole),
             };
+            if rest.first() > self.position {
+                self.skip_to(rest.first());
+            }
             let pause = PAUSES.get(usize::from(tries)).copied().unwrap_or_default();
             tokio::time::sleep(pause).await;
             tries += 1;
@@ -180,20 +183,17 @@ impl Pilot {
         }
     }
 
-    /// What comes before the first reader is there for the block only. A transfer that is cut is not begun again for that: it
-    /// might be cut before it comes to the reader, each time.
-    fn skip_to_readers(&mut self) {
-        let Some(first) = self.flight.skip_to_readers() else {
-            return;
-        };
+    /// Goes on from a position. Of the blocks up to there nothing is stored, and nobody is to wait for them here.
+    fn skip_to(&mut self, position: u64) {
+        self.flight.skip_to(position);
         if let Some((index, _)) = self.fill.take() {
             self.flight.drop_tail(index);
         }
         let block_size = self.route.terms.block_size;
-        let passed = block_size.index_of(first);
+        let passed = block_size.index_of(position);
         let passed: Vec<BlockIndex> = self.claimed.iter().copied().filter(|index| *index <= passed).collect();
         self.release(&passed);
-        self.position = first;
+        self.position = position;
     }
 
     /// Waits until the next bytes are wanted. Without readers that is when the disk has taken what came before; ahead of a

@@ -20,9 +20,9 @@ const MANY: u64 = 256 << 10;
 /// What part of the pool streams leave to answers that are at hand. Those are sent at once; streams hold what they have for
 /// as long as their clients take, and a thousand slow clients would hold all of it.
 const AT_HAND: u64 = 4;
-/// Where the bytes of a buffer begin: at a multiple of this. Allocators begin large pieces 16 bytes into a page, and the kernel
-/// copies pages of a file to just there at less than half of the pace (`rep movsb` where source and destination alias; every
-/// current x86 with fast short `rep movsb` is affected).
+/// Where the bytes of a buffer begin: at a multiple of this. Allocators begin large pieces 16 bytes into a page, and to just
+/// there the kernel's copy of a file's page (`rep movsb`) is much slower than to anywhere else, at least on the AMD EPYC where it
+/// was measured.
 const LINE: usize = 64;
 
 /// The buffers of all reads of a disk.

@@ -10,14 +10,11 @@ use super::budget::Budget;
 use super::format::{narrow, wide};
 
 /// Bytes are written in runs of this, from multiples of it: the page cache keeps what is written at once in pages of that
-/// size, and reads of them cost a third less than of the small ones that pieces from a network would make.
+/// size, and reads of them cost less than of the small ones that pieces from a network would make.
 pub(super) const RUN: u64 = 64 << 10;
 /// How much of one fill is written before another has its turn.
-const TURN_BYTES: u64 = 1 << 20;
-/// How many pieces one system call takes.
-const TURN_CHUNKS: usize = 64;
-
-/// Up to this, pieces are joined.
+const TURN: u64 = 16 * RUN;
+/// Up to this, pieces are joined: then a turn has no more of them than one system call takes (1,024).
 const SMALL: usize = 4 << 10;
 
 /// What waits to be written.
@@ -65,15 +62,13 @@ impl Queue {
     /// What is to be written now: whole runs, or all there is where nothing more comes or somebody waits for it.
     /// `live` fills share the budget.
     pub(super) fn next(&mut self, budget: &Budget, live: usize) -> Vec<Bytes> {
-        let turn = self.chunks.iter().take(TURN_CHUNKS).map(|chunk| wide(chunk.len()));
-        let turn = turn.sum::<u64>().min(TURN_BYTES);
-        let runs = ((self.taken + turn) / RUN * RUN).saturating_sub(self.taken);
-        let all = match turn < self.bytes {
-            // Of very small pieces, one turn may not make a run.
-            true => runs == 0,
-            false => self.is_all_wanted(budget, live),
+        let turn = self.bytes.min(TURN);
+        let length = if turn == self.bytes && self.is_all_wanted(budget, live) {
+            turn
+        } else {
+            ((self.taken + turn) / RUN * RUN).saturating_sub(self.taken)
         };
-        let chunks = self.take(if all { turn } else { runs }, budget);
+        let chunks = self.take(length, budget);
         // Who still waits when this is written says so again.
         self.hurried &= chunks.is_empty() || !self.chunks.is_empty();
         chunks
