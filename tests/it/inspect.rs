@@ -103,7 +103,10 @@ async fn what_is_damaged_is_named_and_exit_code_1() {
     let edit = |path: &Path, edit: &dyn Fn(&mut Vec<u8>)| {
         let mut bytes = std::fs::read(path).unwrap();
         edit(&mut bytes);
-        std::fs::write(path, bytes).unwrap();
+        // At once: the sidecar may just be looking at a revision that is complete, and drops what it finds half written.
+        let edited = path.with_extension("edited");
+        std::fs::write(&edited, bytes).unwrap();
+        std::fs::rename(edited, path).unwrap();
     };
     edit(flipped, &|bytes| bytes[100] ^= 1);
     edit(cut, &|bytes| bytes.truncate(300));
