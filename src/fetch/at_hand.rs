@@ -3,24 +3,31 @@
 //! Owns: gathering the facts of that one case. Never: decides it. That is [`plan::next`]'s, as on the long way, and
 //! whatever it does not serve at once goes there.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use super::route::Route;
-use crate::object::{Current, Head, Method, ObjectKey, RangeSpec, Revision, StrongETag, Target};
-use crate::plan::{self, Detail, Facts, Local, Step, Stored, Trace, served_head};
+use crate::object::{ByteRange, Current, Head, Method, ObjectKey, RangeSpec, Revision, StrongETag, Target};
+use crate::plan::{self, Detail, Facts, Local, SliceHeads, Step, Stored};
 use crate::request::{Kind, Read};
 use crate::tier::store;
+
+/// A download in chunks that are pinned to one revision: what all of them ask for but their ranges.
+pub struct Download {
+    route: Arc<Route>,
+    revision: Revision,
+    read: Read,
+    /// Of the answer before.
+    heads: Option<SliceHeads>,
+}
 
 /// An answer that nobody has to wait for.
 #[derive(Debug)]
 pub struct AtHand {
-    /// The status.
-    pub status: StatusCode,
-    /// The head as it is sent.
+    /// The head of a 206 as it is sent.
     pub head: Vec<u8>,
     /// All of the body, read from a local block.
     pub body: Bytes,
@@ -28,30 +35,43 @@ pub struct AtHand {
     pub detail: Detail,
 }
 
-impl Route {
-    /// The whole answer to a read of a range within one block, if it is pinned to one revision and at hand.
-    pub fn at_hand(&self, key: &ObjectKey, read: &Read) -> Option<AtHand> {
-        let Target::Range(RangeSpec::Span(range)) = read.target else {
-            return None;
-        };
+impl Download {
+    /// The download that a read is a chunk of. `None` if it is none: not a GET of a span, or not pinned to one revision.
+    pub fn of(route: &Arc<Route>, key: ObjectKey, read: Read) -> Option<Self> {
         let (Kind::Pinned(pins), Method::Get) = (&read.kind, read.method) else {
             return None;
         };
-        let [tag] = pins.as_slice() else { return None };
-        let span = self.terms.block_size.span_of(range);
+        let ([tag], Target::Range(RangeSpec::Span(_))) = (pins.as_slice(), read.target) else {
+            return None;
+        };
+        let tag = tag.clone();
+        Some(Self {
+            route: Arc::clone(route),
+            revision: Revision { key, tag },
+            read,
+            heads: None,
+        })
+    }
+
+    /// The whole answer to the chunk with that range, if it is within one block and at hand.
+    pub fn at_hand(&mut self, range: ByteRange) -> Option<AtHand> {
+        let Self {
+            route,
+            revision,
+            read,
+            heads,
+        } = self;
+        read.target = Target::Range(RangeSpec::Span(range));
+        let span = route.terms.block_size.span_of(range);
         if span.len() > 1 {
             return None;
         }
-        let revision = Revision {
-            key: key.clone(),
-            tag: tag.clone(),
-        };
-        let store::AtHand { known, head, bytes } = self.store.at_hand(&revision, span.first(), range)?;
+        let store::AtHand { known, head, bytes } = route.store.at_hand(revision, span.first(), range)?;
         // The head of the current revision is renewed at every confirmation; a block's is as old as the block.
-        let current = known.head.filter(|head| head.tag() == tag);
+        let current = known.head.filter(|head| *head.tag() == revision.tag);
         let facts = facts(known.current, known.former, current.unwrap_or(head));
-        let now = self.clock.now();
-        let Step::Serve(serve) = plan::next(read, &facts, &self.terms, now) else {
+        let now = route.clock.now();
+        let Step::Serve(serve) = plan::next(read, &facts, &route.terms, now) else {
             return None;
         };
         // What is at hand are the bytes of the range, and not the nothing of a 304.
@@ -59,15 +79,28 @@ impl Route {
             .shape
             .body(read.method, serve.head.size())
             .filter(|body| *body == range)?;
-        let (status, head) = served_head(&serve, read, &Trace::default(), &self.instance, now)?;
-        self.metrics.answered(&read.kind, serve.detail);
-        self.foresight.note(&revision, range);
+        let again = heads.as_ref().and_then(|heads| heads.head(&serve, read, now));
+        let head = match again {
+            Some(head) => head,
+            None => heads
+                .insert(SliceHeads::new(&serve, &route.instance)?)
+                .head(&serve, read, now)?,
+        };
+        route.metrics.answered(&read.kind, serve.detail);
+        route.foresight.note(revision, range);
         Some(AtHand {
-            status,
             head,
             body: bytes,
             detail: serve.detail,
         })
+    }
+}
+
+impl fmt::Debug for Download {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Download")
+            .field("revision", &self.revision)
+            .finish_non_exhaustive()
     }
 }
 

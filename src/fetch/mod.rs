@@ -25,6 +25,6 @@ mod standby;
 mod versions;
 mod word;
 
-pub use at_hand::AtHand;
+pub use at_hand::{AtHand, Download};
 pub use reply::{Abort, Account, Body, Reply};
 pub use route::{Parts, Request, Route};

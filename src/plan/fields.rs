@@ -27,6 +27,7 @@ impl Fields for HeaderMap {
 }
 
 /// A head as it is sent (RFC 9112 4): what most answers are written as, without a map in between.
+#[derive(Debug)]
 pub(super) struct Wire(Vec<u8>);
 
 /// Most heads are shorter; a longer one only costs a second allocation.
@@ -54,6 +55,15 @@ impl Wire {
         self.0.extend_from_slice(b": ");
         self.0.extend_from_slice(value);
         self.0.extend_from_slice(b"\r\n");
+    }
+}
+
+impl Clone for Wire {
+    /// With room for what follows.
+    fn clone(&self) -> Self {
+        let mut head = Vec::with_capacity(self.0.len().next_multiple_of(USUAL_HEAD));
+        head.extend_from_slice(&self.0);
+        Self(head)
     }
 }
 

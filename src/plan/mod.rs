@@ -35,7 +35,7 @@ pub use next::{focus, next};
 pub use pinned::{names_revision, served};
 pub use probe::{Past, Versioned, is_in_vain, probe, settled, versioned};
 pub use recover::{MOST_RESUMES, Recovery, recover};
-pub use respond::{ErrorReply, relay_fields, reply_fields, served_fields, served_head};
+pub use respond::{ErrorReply, SliceHeads, relay_fields, reply_fields, served_fields};
 pub use shape::{Shape, missing_span, shape, wanted};
 pub use share::shareable;
 pub use step::{Cut, Relay, Reply, Serve, Step, Terms};

@@ -1,5 +1,6 @@
 //! The head of every response (`semantics.md`, What every answer carries).
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use super::fields::{Fields, Wire};
 use super::shape::Shape;
 use super::step::{Relay, Reply, Serve};
 use crate::object::{
-    Cause, ContentRange, Found, Method, ObjectSize, Target, hop_by_hop, is_hop_by_hop, own_bytes_only,
+    Cause, ContentRange, Found, Head, Method, ObjectSize, Target, hop_by_hop, is_hop_by_hop, own_bytes_only,
 };
 use crate::request::Read;
 
@@ -56,22 +57,47 @@ pub fn served_fields(
 ) -> Option<(StatusCode, HeaderMap)> {
     let status = served_status(serve.shape)?;
     let mut fields = HeaderMap::with_capacity(serve.head.fields().len() + MOST_ADDED);
-    serve_fields(serve, read, trace, instance, now, &mut fields);
+    lasting_fields(serve, trace, instance, &mut fields);
+    own_fields(serve, read, now, &mut fields);
     Some((status, fields))
 }
 
-/// The same as it is sent.
-pub fn served_head(
-    serve: &Serve,
-    read: &Read,
-    trace: &Trace,
-    instance: &str,
-    now: SystemTime,
-) -> Option<(StatusCode, Vec<u8>)> {
-    let status = served_status(serve.shape)?;
-    let mut head = Wire::new(status);
-    serve_fields(serve, read, trace, instance, now, &mut head);
-    Some((status, head.ended()))
+/// The heads of answers with ranges of one revision that are held here, as they are sent. What they have in common is
+/// written once.
+#[derive(Clone, Debug)]
+pub struct SliceHeads {
+    head: Arc<Head>,
+    detail: Detail,
+    lasting: Wire,
+}
+
+impl SliceHeads {
+    /// What is common to that answer and to others. `None` if it is no 206.
+    pub fn new(serve: &Serve, instance: &str) -> Option<Self> {
+        let Shape::Slice(_) = serve.shape else {
+            return None;
+        };
+        let mut lasting = Wire::new(StatusCode::PARTIAL_CONTENT);
+        lasting_fields(serve, &Trace::default(), instance, &mut lasting);
+        Some(Self {
+            head: Arc::clone(&serve.head),
+            detail: serve.detail,
+            lasting,
+        })
+    }
+
+    /// The head of an answer. `None` if it is of another head, for another reason or no 206.
+    pub fn head(&self, serve: &Serve, read: &Read, now: SystemTime) -> Option<Vec<u8>> {
+        let of_these = Arc::ptr_eq(&self.head, &serve.head) && self.detail == serve.detail;
+        let Shape::Slice(_) = serve.shape else {
+            return None;
+        };
+        of_these.then(|| {
+            let mut head = self.lasting.clone();
+            own_fields(serve, read, now, &mut head);
+            head.ended()
+        })
+    }
 }
 
 fn served_status(shape: Shape) -> Option<StatusCode> {
@@ -83,13 +109,23 @@ fn served_status(shape: Shape) -> Option<StatusCode> {
     }
 }
 
-fn serve_fields(serve: &Serve, read: &Read, trace: &Trace, instance: &str, now: SystemTime, fields: &mut impl Fields) {
+/// What all answers with ranges of a revision have in common: what is stored, and why it is served.
+fn lasting_fields(serve: &Serve, trace: &Trace, instance: &str, fields: &mut impl Fields) {
     let head = &serve.head;
-    let size = head.size();
     let stored = head.fields().iter();
     for (name, value) in stored.filter(|(name, _)| !SET.contains(name) && keeps(serve.shape, name)) {
         fields.keep(name, value);
     }
+    if !(head.fields().contains_key(header::ACCEPT_RANGES) && keeps(serve.shape, &header::ACCEPT_RANGES)) {
+        fields.add(header::ACCEPT_RANGES, "bytes");
+    }
+    sign(fields, instance, serve.detail, trace);
+}
+
+/// What an answer has for itself: length, range and age.
+fn own_fields(serve: &Serve, read: &Read, now: SystemTime, fields: &mut impl Fields) {
+    let head = &serve.head;
+    let size = head.size();
     let mut number = itoa::Buffer::new();
     match serve.shape {
         Shape::Whole => fields.add(header::CONTENT_LENGTH, number.format(size.bytes())),
@@ -104,10 +140,6 @@ fn serve_fields(serve: &Serve, read: &Read, trace: &Trace, instance: &str, now: 
         Shape::NotModified | Shape::Unsatisfiable => {}
     }
     fields.add(header::AGE, number.format(head.age(now).as_secs()));
-    if !(head.fields().contains_key(header::ACCEPT_RANGES) && keeps(serve.shape, &header::ACCEPT_RANGES)) {
-        fields.add(header::ACCEPT_RANGES, "bytes");
-    }
-    sign(fields, instance, serve.detail, trace);
 }
 
 /// Whether an answer of that shape repeats a field of the stored head.

@@ -30,7 +30,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use super::date::restored;
-use super::head::Head;
+use super::head::Asked;
 use super::inlet::{Awaits, Inlet};
 use super::outlet::Outlet;
 use crate::config::{Listener, ListenerTimeouts};
@@ -58,7 +58,7 @@ pub(super) struct Conn {
     first: bool,
     /// How many more requests this connection may carry.
     left: usize,
-    head: Option<Result<Arc<Head>, Refusal>>,
+    asked: Option<Result<Asked, Refusal>>,
     /// Set by hooks, which only borrow the connection.
     finished: AtomicBool,
     reset: AtomicBool,
@@ -83,7 +83,7 @@ impl Conn {
             armed: None,
             first: true,
             left: listener.max_requests_per_connection.get(),
-            head: None,
+            asked: None,
             finished: AtomicBool::new(false),
             reset: AtomicBool::new(false),
             date: Mutex::new(None),
@@ -104,8 +104,8 @@ impl Conn {
     }
 
     /// The head of the request that runs, or why it was refused.
-    pub(super) fn head(&self) -> Option<&Result<Arc<Head>, Refusal>> {
-        self.head.as_ref()
+    pub(super) fn asked(&self) -> Option<&Result<Asked, Refusal>> {
+        self.asked.as_ref()
     }
 
     /// Whether the request that runs is the last one that this connection may carry.
@@ -135,14 +135,14 @@ impl Conn {
             return Poll::Ready(Err(error));
         }
         if std::mem::take(self.finished.get_mut()) {
-            self.head = None;
+            self.asked = None;
             if !self.inlet.end() {
                 return Poll::Ready(Ok(false));
             }
         }
         while matches!(self.inlet.awaits(), Awaits::Request | Awaits::Head) {
-            if let Some(head) = self.inlet.next_head() {
-                self.begin(head);
+            if let Some(asked) = self.inlet.next_head() {
+                self.begin(asked);
             } else if ready!(self.poll_more(cx))? == 0 {
                 return Poll::Ready(Ok(false));
             }
@@ -198,8 +198,8 @@ impl Conn {
         Poll::Ready(Ok(0))
     }
 
-    fn begin(&mut self, head: Result<Arc<Head>, Refusal>) {
-        self.head = Some(head);
+    fn begin(&mut self, asked: Result<Asked, Refusal>) {
+        self.asked = Some(asked);
         self.left = self.left.saturating_sub(1);
         self.armed = None;
         self.first = false;
@@ -209,7 +209,7 @@ impl Conn {
 
     /// Whether bytes are on their way that nobody will read.
     fn unread(&self) -> bool {
-        let refused = self.head.as_ref().is_some_and(Result::is_err);
+        let refused = self.asked.as_ref().is_some_and(Result::is_err);
         refused || self.inlet.unread() || self.io.try_read(&mut [0]).is_ok_and(|n| n > 0)
     }
 

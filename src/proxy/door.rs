@@ -9,7 +9,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 
 use super::refused::Refused;
 use super::through::Through;
-use super::{Action, AtHand, Decision, Reply, Request, Service};
+use super::{Action, Decision, Download, Reply, Request, Service};
 use crate::config;
 use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
@@ -111,12 +111,12 @@ impl Service for Door {
         }
     }
 
-    fn at_hand(&self, request: Request<'_>) -> Option<AtHand> {
+    fn download(&self, request: Request<'_>) -> Option<Download> {
         if self.is_loop(request.fields) {
             return None;
         }
         let (gate, place) = self.find(&request).ok()?;
-        gate.at_hand(&request, place)
+        gate.download(&request, place)
     }
 }
 
@@ -176,16 +176,17 @@ impl Gate {
         }
     }
 
-    fn at_hand(&self, request: &Request<'_>, place: Place<'_>) -> Option<AtHand> {
+    fn download(&self, request: &Request<'_>, place: Place<'_>) -> Option<Download> {
         let Class::Read(read) = classify(request.method, place.query, request.fields, self.rules) else {
             return None;
         };
         let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
-        let reply = self.route.at_hand(&self.key(place, naming.as_deref()), &read)?;
-        Some(AtHand {
+        let class = read.kind.label();
+        let chunks = fetch::Download::of(&self.route, self.key(place, naming.as_deref()), *read)?;
+        Some(Download {
             route: self.metrics.clone(),
-            class: read.kind.label(),
-            reply,
+            class,
+            chunks,
         })
     }
 

@@ -62,7 +62,7 @@ impl<S: Service> Edge<S> {
     pub(super) fn open(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Opening> {
         let conn = conn(session).ok_or_else(|| carrier(Fault::Internal))?;
         let (origin, timeouts) = (conn.origin(), conn.timeouts());
-        let head = conn.head().cloned().ok_or_else(|| carrier(Fault::Internal))?;
+        let asked = conn.asked().cloned().ok_or_else(|| carrier(Fault::Internal))?;
         let last = conn.last();
         ctx.client = Some(origin.client);
         // Pingora looks at the first of several lines.
@@ -71,8 +71,8 @@ impl<S: Service> Edge<S> {
         }
         session.set_read_timeout(Some(timeouts.read));
         session.set_total_drain_timeout(Some(timeouts.read));
-        let head = match head {
-            Ok(head) => head,
+        let head = match asked {
+            Ok(asked) => asked.head,
             Err(refusal) => return Ok(Opening::Refuse(refuse(session, refusal))),
         };
         ctx.head = Some(head.clone());

@@ -8,10 +8,11 @@
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr_iter;
 use tokio::io::ReadBuf;
 
 use super::chunks::{Chunks, Malformed};
-use super::head::{self, Head};
+use super::head::{self, Asked, Head};
 use crate::request::strict::MAX_HEAD;
 use crate::request::{Framing, Refusal};
 
@@ -27,6 +28,8 @@ pub(super) struct Inlet {
     scanned: usize,
     /// A head on its way to Pingora.
     handout: Bytes,
+    /// The head before, by which the next chunk of the same download is known.
+    last: Option<Arc<Head>>,
     phase: Phase,
 }
 
@@ -65,6 +68,7 @@ impl Inlet {
             inbox: BytesMut::new(),
             scanned: 0,
             handout: Bytes::new(),
+            last: None,
             phase: Phase::Idle,
         }
     }
@@ -112,7 +116,7 @@ impl Inlet {
     }
 
     /// The next head, once it is whole or cannot become one. From then on the request runs.
-    pub(super) fn next_head(&mut self) -> Option<Result<Arc<Head>, Refusal>> {
+    pub(super) fn next_head(&mut self) -> Option<Result<Asked, Refusal>> {
         // RFC 9112 2.2: empty lines before a request line are ignored.
         while matches!(self.phase, Phase::Idle) && self.inbox.starts_with(b"\r\n") {
             self.inbox.advance(2);
@@ -132,12 +136,13 @@ impl Inlet {
         }
     }
 
-    fn begin(&mut self, end: usize) -> Result<Arc<Head>, Refusal> {
+    fn begin(&mut self, end: usize) -> Result<Asked, Refusal> {
         let raw = self.inbox.split_to(end).freeze();
-        match head::read(&raw) {
-            Ok((head, bytes)) => {
-                self.run(bytes, Body::of(head.framing));
-                Ok(Arc::new(head))
+        match head::read(&raw, self.last.as_ref()) {
+            Ok((asked, bytes)) => {
+                self.run(bytes, Body::of(asked.head.framing));
+                self.last = Some(Arc::clone(&asked.head));
+                Ok(asked)
             }
             Err(refusal) => {
                 self.run(head::stand_in(&raw), Body::Left(0));
@@ -216,7 +221,7 @@ fn find_end(bytes: &[u8], scanned: usize) -> Result<Option<usize>, Refusal> {
     // Three bytes back, as an end may straddle two reads.
     let from = scanned.saturating_sub(3);
     let fresh = bytes.get(from..).unwrap_or_default();
-    for (at, _) in fresh.iter().enumerate().filter(|(_, b)| **b == b'\n') {
+    for at in memchr_iter(b'\n', fresh) {
         let line_end = from + at + 1;
         let upto = bytes.get(..line_end).unwrap_or_default();
         if upto.ends_with(b"\r\n\r\n") {

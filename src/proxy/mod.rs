@@ -37,6 +37,6 @@ pub use head::Head;
 pub use listen::{Bound, Front};
 pub use roots::Roots;
 pub use service::{
-    Abort, Action, Answered, AtHand, Decision, Hop, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls,
+    Abort, Action, Answered, Decision, Download, Hop, PassTo, Piece, Reply, ReplyBody, Request, Service, Tls,
 };
 pub use through::{Servers, Through};

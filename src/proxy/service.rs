@@ -26,9 +26,10 @@ pub trait Service: Send + Sync + 'static {
     /// dropped when the client leaves.
     fn decide(&self, request: Request<'_>) -> Decision;
 
-    /// The answer to a request, if it is at hand: all of it is in memory or in the page cache. Never waits; `None` says
-    /// nothing about what [`Service::decide`] will.
-    fn at_hand(&self, _request: Request<'_>) -> Option<AtHand> {
+    /// The download that a request is a chunk of, if answers to it may be at hand: all of them in memory or in the page
+    /// cache. Never waits; `None` says nothing about what [`Service::decide`] will. What is returned holds for every
+    /// request of the same client with the same head but for other numbers in its Range.
+    fn download(&self, _request: Request<'_>) -> Option<Download> {
         None
     }
 }
@@ -61,15 +62,15 @@ pub struct Decision {
     pub action: Action,
 }
 
-/// An answer that nobody has to wait for.
+/// A download in chunks whose answers may be at hand.
 #[derive(Debug)]
-pub struct AtHand {
-    /// Whose metrics it counts in.
+pub struct Download {
+    /// Whose metrics they count in.
     pub route: Arc<RouteMetrics>,
     /// The class, as a metric label and log field.
     pub class: &'static str,
-    /// The answer. Its fields tell the body's length.
-    pub reply: fetch::AtHand,
+    /// Has the answers.
+    pub chunks: fetch::Download,
 }
 
 /// The ways to an answer.

@@ -1,48 +1,54 @@
 //! The short way: a chunk of a parallel download whose bytes are at hand is answered by the connection itself.
 //!
-//! Owns: the writing of those answers. Never: decides them, or waits for anything but the client. What is out of the
-//! ordinary, such as a connection that is to be closed, is left to Pingora, which answers it just the same.
+//! Owns: the writing of those answers, and what of a download holds for all of its chunks. Never: decides them, or waits
+//! for anything but the client. What is out of the ordinary, such as a connection that is to be closed, is left to
+//! Pingora, which answers it just the same.
 
 use std::io;
 use std::sync::Arc;
 
-use http::Method;
 use http::header::{self, HeaderMap};
+use http::{Method, StatusCode};
 
-use super::conn::Conn;
+use super::conn::{Conn, Origin};
 use super::ctx::Ctx;
 use super::edge::Edge;
 use super::errors::Fault;
-use super::head::Head;
-use super::service::{AtHand, Request, Service};
+use super::head::{Asked, Head};
+use super::service::{Download, Request, Service};
 use crate::metrics::Source;
 use crate::request::{Framing, Version};
 
+/// The download whose chunks a connection asked for last.
+pub(super) struct Shortly {
+    /// That of all its chunks.
+    head: Arc<Head>,
+    download: Download,
+}
+
 impl<S: Service> Edge<S> {
     /// Answers the request that runs, if the answer is at hand. `None`: it is not, and nothing was done.
-    pub(super) async fn answer_shortly(&self, conn: &mut Conn) -> Option<io::Result<()>> {
-        let head = conn.head()?.as_ref().ok().filter(|head| is_ordinary(head))?.clone();
-        let fields = head.fields();
-        if conn.last() || !stays_open(&fields) {
-            return None;
-        }
+    pub(super) async fn answer_shortly(
+        &self,
+        conn: &mut Conn,
+        last: &mut Option<Box<Shortly>>,
+    ) -> Option<io::Result<()>> {
+        let asked = conn.asked()?.as_ref().ok()?;
+        let range = asked.range.filter(|_| !conn.last())?;
         let permit = Arc::clone(&self.running).try_acquire_owned().ok()?;
         let mut ctx = Ctx::new();
         let origin = conn.origin();
-        let AtHand { route, class, reply } = self.service.at_hand(Request {
-            method: &Method::GET,
-            target: &head.target,
-            host: head.host.as_ref(),
-            fields: &fields,
-            client: origin.client,
-            forward: origin.forward,
-        })?;
+        if last.as_ref().is_none_or(|last| !Arc::ptr_eq(&last.head, &asked.head)) {
+            *last = self.shortly(asked, origin).map(Box::new);
+        }
+        let Shortly { head, download } = &mut **last.as_mut()?;
+        let reply = download.chunks.at_hand(range)?;
         ctx.run(&self.metrics.requests_in_flight, permit);
         ctx.client = Some(origin.client);
-        ctx.head = Some(head);
-        ctx.route = Some(route);
-        ctx.class = class;
-        ctx.begins(reply.status, reply.detail.label());
+        ctx.head = Some(Arc::clone(head));
+        ctx.route = Some(Arc::clone(&download.route));
+        ctx.class = download.class;
+        ctx.begins(StatusCode::PARTIAL_CONTENT, reply.detail.label());
         let sent = conn.answer(&reply.head, &reply.body).await;
         match &sent {
             Ok(()) => {
@@ -55,10 +61,27 @@ impl<S: Service> Edge<S> {
         self.note(Method::GET.as_str(), &mut ctx);
         Some(sent)
     }
+
+    fn shortly(&self, asked: &Asked, origin: Origin) -> Option<Shortly> {
+        let fields = asked.fields();
+        if !is_ordinary(&asked.head) || !stays_open(&fields) {
+            return None;
+        }
+        let download = self.service.download(Request {
+            method: &Method::GET,
+            target: &asked.head.target,
+            host: asked.head.host.as_ref(),
+            fields: &fields,
+            client: origin.client,
+            forward: origin.forward,
+        })?;
+        let head = Arc::clone(&asked.head);
+        Some(Shortly { head, download })
+    }
 }
 
 fn is_ordinary(head: &Head) -> bool {
-    head.is_chunk && head.version == Version::Http11 && head.framing == Framing::Empty
+    head.version == Version::Http11 && head.framing == Framing::Empty
 }
 
 fn stays_open(fields: &HeaderMap) -> bool {

@@ -37,6 +37,7 @@ impl<S: Service> Visit<S> {
         // Whether it was told to or the teller is gone makes no difference.
         let mut stop = pin!(async { drop(stopping.wait_for(|stopping| *stopping).await) });
         let mut conn = Box::new(conn);
+        let mut last = None;
         loop {
             let head = tokio::select! {
                 biased;
@@ -51,7 +52,7 @@ impl<S: Service> Visit<S> {
                 return;
             }
             if !*self.stopping.borrow()
-                && let Some(answered) = self.edge.answer_shortly(&mut conn).await
+                && let Some(answered) = self.edge.answer_shortly(&mut conn, &mut last).await
             {
                 match answered {
                     Ok(()) => continue,

@@ -3,6 +3,7 @@
 //! Owns: strictness, target forms, classes, conditionals, what is forwarded, routes.
 //! Never: I/O, clocks, knowledge of what is stored.
 
+pub mod chunk;
 pub mod class;
 pub mod conditional;
 pub mod credentials;
@@ -14,6 +15,7 @@ pub mod routes;
 pub mod strict;
 pub mod target;
 
+pub use chunk::ChunkHead;
 pub use class::{Class, Kind, Pass, Read, Refuse, Rules, classify};
 pub use conditional::{NoneMatch, Unless};
 pub use refusal::Refusal;

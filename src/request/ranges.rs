@@ -57,7 +57,8 @@ fn parse(value: &str) -> Option<RangeField> {
     }
 }
 
-fn parse_spec(item: &str) -> Option<RangeSpec> {
+/// One range without its unit, such as `0-499`.
+pub(super) fn parse_spec(item: &str) -> Option<RangeSpec> {
     let (first, last) = item.split_once('-')?;
     match (first, last) {
         ("", length) => Some(RangeSpec::Suffix(parse_digits(length)?)),

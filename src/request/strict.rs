@@ -29,8 +29,8 @@ pub struct StrictHead<'a> {
     pub host: Option<HostPort>,
     /// How the body is delimited.
     pub framing: Framing,
-    /// Whether it is a GET with both If-Match and Range: the mark of a chunk of a parallel download.
-    pub is_chunk: bool,
+    /// The value of Range of a GET that has If-Match as well: the mark of a chunk of a parallel download.
+    pub chunk: Option<&'a [u8]>,
 }
 
 /// The versions that are served in this syntax.
@@ -79,7 +79,7 @@ pub fn strict(raw_head: &[u8]) -> Result<StrictHead<'_>, Refusal> {
         version,
         host: fields.host(version)?,
         framing: fields.framing(version)?,
-        is_chunk: method == "GET" && fields.range.is_some() && fields.has_if_match,
+        chunk: fields.range.filter(|_| method == "GET" && fields.has_if_match),
     })
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use pinstripe::clock::Clock;
-use pinstripe::fetch::{Parts, Route};
+use pinstripe::fetch::{Download, Parts, Route};
 use pinstripe::metrics::Metrics;
 use pinstripe::object::{BlockIndex, BlockSize, Current, RouteName};
 use pinstripe::tier::disk::{Disk, DiskConfig, Policy};
@@ -66,9 +66,10 @@ pub(crate) fn route_4k(folder: &Path) -> Result<Call> {
         metrics: Arc::new(Metrics::new(Registry::new())?),
         tasks: TaskTracker::new(),
     };
-    let (route, key) = (Route::new(parts), object::key(object::PATH));
-    let read = object::read(object::range(4 << 10)?)?;
-    let answer = move || route.at_hand(black_box(&key), black_box(&read));
+    let (route, key) = (Arc::new(Route::new(parts)), object::key(object::PATH));
+    let range = object::range(4 << 10)?;
+    let mut download = Download::of(&route, key, object::read(range)?).context("it is no chunk")?;
+    let mut answer = move || download.at_hand(black_box(range));
     answer().context("it is not at hand")?;
     Ok(Box::new(move |_| drop(black_box(answer()))))
 }

@@ -3,9 +3,9 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use pinstripe::object::Current;
-use pinstripe::plan::{self, Facts, Local, Step, Stored, Trace, served_head};
+use pinstripe::plan::{self, Facts, Local, SliceHeads, Step, Stored};
 
 use super::Call;
 use super::object::{self, TERMS};
@@ -40,10 +40,8 @@ pub(crate) fn head(_: &Path) -> Result<Call> {
     let Step::Serve(serve) = plan::next(&read, &facts()?, &TERMS, object::now()) else {
         bail!("it is not served");
     };
-    let head = move || {
-        let trace = Trace::default();
-        served_head(black_box(&serve), black_box(&read), &trace, "pinstripe", object::now())
-    };
+    let heads = SliceHeads::new(&serve, "pinstripe").context("it is no range")?;
+    let head = move || heads.head(black_box(&serve), black_box(&read), object::now());
     ensure!(head().is_some());
     Ok(Box::new(move |_| drop(black_box(head()))))
 }

@@ -5,8 +5,10 @@ use http::{HeaderMap, StatusCode};
 use super::parse::{K, answer, disk, now, range, request, tag, terms};
 use crate::object::{Cause, Head, Heard, Method, Target};
 use crate::plan::{
-    Asked, Cut, Detail, Forward, Relay, Reply, Serve, Shape, Trace, relay_fields, reply_fields, served_fields,
+    Asked, Cut, Detail, Forward, Relay, Reply, Serve, Shape, SliceHeads, Trace, relay_fields, reply_fields,
+    served_fields,
 };
+use crate::request::Read;
 
 /// All lines of a head, sorted, without those that every answer has.
 fn lines(fields: &HeaderMap) -> Vec<String> {
@@ -37,6 +39,54 @@ fn check_served(stored: &str, shape: Shape, asks: &str, status: u16, expected: &
     );
     assert_eq!(fields.get("via").unwrap(), "1.1 me");
     assert_eq!(fields.get("cache-status").unwrap(), "me; hit; detail=disk");
+    check_sent(&serve, &read, &fields);
+}
+
+/// Slices are sent with the same fields, also those of another range after the first.
+fn check_sent(serve: &Serve, read: &Read, fields: &HeaderMap) {
+    let heads = SliceHeads::new(serve, "me");
+    let Shape::Slice(_) = serve.shape else {
+        assert!(heads.is_none());
+        return;
+    };
+    let heads = heads.unwrap();
+    check_wire(&heads.head(serve, read, now()).unwrap(), fields);
+    let other = Serve {
+        shape: Shape::Slice(range("1..9")),
+        ..serve.clone()
+    };
+    let (_, fields) = served_fields(&other, read, &Trace::default(), "me", now()).unwrap();
+    check_wire(&heads.head(&other, read, now()).unwrap(), &fields);
+    for foreign in [
+        Serve {
+            head: of_disk(STORED, "D"),
+            ..serve.clone()
+        },
+        Serve {
+            detail: Detail::Nearest,
+            ..serve.clone()
+        },
+        Serve {
+            shape: Shape::Whole,
+            ..serve.clone()
+        },
+    ] {
+        assert!(heads.head(&foreign, read, now()).is_none());
+    }
+}
+
+fn check_wire(sent: &[u8], fields: &HeaderMap) {
+    let sent = std::str::from_utf8(sent).unwrap();
+    let sent = sent.strip_prefix("HTTP/1.1 206 Partial Content\r\n").unwrap();
+    let sent = sent.strip_suffix("\r\n\r\n").unwrap();
+    let mut sent: Vec<&str> = sent.split("\r\n").collect();
+    let mut expected: Vec<String> = fields
+        .iter()
+        .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+        .collect();
+    sent.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(sent, expected);
 }
 
 const STORED: &str = "*D all {cache-control: max-age=9; content-md5: x; x-amz-checksum-crc32c: y; content-type: a/b;
