@@ -11,9 +11,9 @@ use super::format::{narrow, wide};
 
 /// Bytes are written in runs of this, from multiples of it: the page cache keeps what is written at once in pages of that
 /// size, and reads of them cost less than of the small ones that pieces from a network would make.
-pub(super) const RUN: u64 = 64 << 10;
+pub(super) const RUN: u64 = 256 << 10;
 /// How much of one fill is written before another has its turn.
-const TURN: u64 = 16 * RUN;
+const TURN: u64 = 4 * RUN;
 /// Up to this, pieces are joined: then a turn has no more of them than one system call takes (1,024).
 const SMALL: usize = 4 << 10;
 
@@ -143,24 +143,24 @@ mod tests {
             assert_eq!(budget.used(), 0);
         };
         check(&[], &[], 0);
-        check(&[63 * KIB], &[], 63 * KIB);
-        check(&[64 * KIB], &[64 * KIB], 0);
-        check(&[50 * KIB, 50 * KIB], &[64 * KIB], 36 * KIB);
-        check(&[300 * KIB + 5], &[256 * KIB], 44 * KIB + 5);
+        check(&[255 * KIB], &[], 255 * KIB);
+        check(&[256 * KIB], &[256 * KIB], 0);
+        check(&[200 * KIB, 200 * KIB], &[256 * KIB], 144 * KIB);
+        check(&[700 * KIB + 5], &[512 * KIB], 188 * KIB + 5);
         check(&[3 << 20], &[1 << 20, 1 << 20, 1 << 20], 0);
-        check(&[100; 1000], &[64 * KIB], 100_000 - 64 * KIB);
+        check(&[100; 3000], &[256 * KIB], 300_000 - 256 * KIB);
     }
 
     #[test]
     fn writes_go_on_where_a_run_begins() {
         let budget = Budget::new(64 << 20);
-        let mut queue = queue(&[70 * KIB], &budget);
+        let mut queue = queue(&[262 * KIB], &budget);
         queue.hurried = true;
-        assert_eq!(turns(&mut queue, &budget), [70 * KIB]);
-        push(&mut queue, 57 * KIB, &budget);
+        assert_eq!(turns(&mut queue, &budget), [262 * KIB]);
+        push(&mut queue, 249 * KIB, &budget);
         assert!(turns(&mut queue, &budget).is_empty());
         push(&mut queue, 2 * KIB, &budget);
-        assert_eq!(turns(&mut queue, &budget), [58 * KIB]);
+        assert_eq!(turns(&mut queue, &budget), [250 * KIB]);
         queue.ending = true;
         assert_eq!(turns(&mut queue, &budget), [KIB]);
     }

@@ -153,13 +153,13 @@ async fn a_file_that_hangs_delays_nobody_else() {
         .fill(&a, &head(&a, BLOCK), BlockIndex::new(0), Claim::Current)
         .unwrap();
     slow.offer(&content(&a, ByteRange::at(0, BLOCK).unwrap())).unwrap();
+    let drained = slow.drained();
     until(|| hung.load(Ordering::Relaxed)).await;
     for n in 0..20 {
         let b = revision("/b", &n.to_string());
         assert_eq!(bench.store(&b, BLOCK, 0, Claim::Current).await, Ok(()));
     }
     assert_eq!(slow.backlog(), BLOCK);
-    let drained = slow.drained();
     gate.open();
     drained.await;
     assert_eq!(slow.backlog(), 0);
