@@ -4,10 +4,10 @@
 //! follows it, ranking the blocks of revisions that are current and those that were.
 
 use std::collections::HashMap;
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
@@ -73,7 +73,7 @@ impl Weighter<ObjectHash, Arc<Held>> for Weigh {
 impl Objects {
     pub(super) fn new() -> Self {
         Self {
-            cache: Cache::with(1 << 14, MEMORY, Weigh, RandomState::new(), Default::default()),
+            cache: Cache::with(1 << 14, MEMORY, Weigh, RandomState::default(), Default::default()),
             dirty: Mutex::default(),
         }
     }

@@ -2,11 +2,11 @@
 //!
 //! Owns: the bounded cache of open files. Never: reads data.
 
-use std::hash::RandomState;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use rustix::io::Errno;
@@ -146,7 +146,7 @@ impl Weighter<Name, Arc<OpenBlock>> for Weight {
 impl OpenFiles {
     pub(super) fn new(most: usize) -> Self {
         let least = (MEMORY / wide(most.max(1))).max(1);
-        let (weight, hasher, lifecycle) = (Weight { least }, RandomState::new(), Default::default());
+        let (weight, hasher, lifecycle) = (Weight { least }, RandomState::default(), Default::default());
         Self(Cache::with(most, MEMORY, weight, hasher, lifecycle))
     }
 
