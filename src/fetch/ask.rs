@@ -75,9 +75,10 @@ impl Route {
     }
 
     async fn admitted(&self, request: &Request, tier: Tier, asked: &Asked, heard: Heard) -> Heard {
+        let block_size = self.terms.block_size;
         let named = heard.found().and_then(crate::object::Found::strong_tag);
         let Some(tag) = named.or_else(|| confirmed(&heard, &asked.condition).cloned()) else {
-            return self.refused(admit(asked, heard, |_| None));
+            return self.refused(admit(asked, heard, block_size, |_| None));
         };
         let revision = Revision {
             key: request.key.clone(),
@@ -93,7 +94,7 @@ impl Route {
             Some(head) => Some(head),
             None => self.store.head(&revision).await.ok(),
         };
-        let heard = admit(asked, heard, |_| known.as_ref().map(|head| head.size()));
+        let heard = admit(asked, heard, block_size, |_| known.as_ref().map(|head| head.size()));
         if matches!(&heard, Heard::Failed(failure) if failure.cause == Cause::Lie(Lie::Total)) {
             // One of the two lengths is wrong, and nobody can say which: none of those bytes can be trusted.
             self.metrics.0.contradicted("length");

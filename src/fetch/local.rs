@@ -34,7 +34,9 @@ impl Route {
         };
         let (mut stored, mut held) = (Vec::new(), Vec::new());
         for tag in focus(&request.read, facts) {
-            if let Some(head) = self.head(request, &known, facts, &tag).await {
+            let head = self.head(request, &known, facts, &tag).await;
+            // What is here may be from before blocks became smaller.
+            if let Some(head) = head.filter(|head| self.terms.block_size.keeps(head.size())) {
                 let (here, coming) = self.stored(request, facts, head, own, damaged).await;
                 stored.push(here);
                 held.extend(coming);

@@ -24,6 +24,9 @@ impl BlockSize {
     pub const MAX: u64 = 64 << 20;
     /// 4 MiB: half of what AWS's clients ask for in one range.
     pub const DEFAULT: Self = Self(4 << 20);
+    /// The most blocks of an object that is kept: 8 TiB in blocks of the default size. Reads of a whole object look at
+    /// every block of it, and its length is what a server says.
+    pub const MOST_BLOCKS: u64 = 1 << 21;
 
     /// `None` unless a power of two within the bounds.
     pub const fn new(bytes: u64) -> Option<Self> {
@@ -72,6 +75,11 @@ impl BlockSize {
     /// A position moved down to the start of its block.
     pub const fn align_down(self, position: u64) -> u64 {
         position - position % self.0
+    }
+
+    /// Whether an object of that size may be kept.
+    pub const fn keeps(self, size: ObjectSize) -> bool {
+        self.count(size) <= Self::MOST_BLOCKS
     }
 
     /// How many blocks an object of that size has.

@@ -4,17 +4,27 @@ use http::{HeaderMap, StatusCode, header};
 
 use super::facts::Asked;
 use crate::object::{
-    ByteRange, CacheControl, Cause, Condition, Failure, Found, Head, Heard, Lie, ObjectSize, RangeSpec, StrongETag,
-    Target,
+    BlockSize, ByteRange, CacheControl, Cause, Condition, Failure, Found, Head, Heard, Lie, ObjectSize, RangeSpec,
+    StrongETag, Target,
 };
 
 /// The answer if it can be true; otherwise a failure that says how it lies.
 ///
-/// `known` gives the length that is known of a revision, if any.
-pub fn admit(asked: &Asked, heard: Heard, known: impl Fn(&StrongETag) -> Option<ObjectSize>) -> Heard {
-    match contradiction(asked, &heard, known) {
-        None => heard,
-        Some(cause) => Heard::Failed(Failure { cause, answer: None }),
+/// `known` gives the length that is known of a revision, if any. A length that is too large to be kept in such blocks
+/// counts as unknown: the answer is passed on.
+pub fn admit(
+    asked: &Asked,
+    heard: Heard,
+    block_size: BlockSize,
+    known: impl Fn(&StrongETag) -> Option<ObjectSize>,
+) -> Heard {
+    if let Some(cause) = contradiction(asked, &heard, known) {
+        return Heard::Failed(Failure { cause, answer: None });
+    }
+    match heard {
+        Heard::Found(found, Some(total)) if !block_size.keeps(total) => Heard::Found(found, None),
+        Heard::Partial(found, range, Some(total)) if !block_size.keeps(total) => Heard::Partial(found, range, None),
+        heard => heard,
     }
 }
 

@@ -188,7 +188,7 @@ impl<'a, T: Tiers> Engine<'a, T> {
         let answer = self.tiers.answer(asking, tier, asked);
         let asked = answer.asked;
         let known = |tag: &StrongETag| self.disk.size(tag);
-        let heard = admit(&asked, answer.heard.clone(), known);
+        let heard = admit(&asked, answer.heard.clone(), self.terms.block_size, known);
         let before = self.disk.current.clone();
         if heard.found().is_none() && answer.heard.found().is_some() {
             self.disk.contradicted(&heard, &answer.heard, self.now);
