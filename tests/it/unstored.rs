@@ -1,8 +1,10 @@
 //! What must not be stored, or cannot be blocks, is passed on and leaves nothing behind.
 
-use pinstripe_kit::origin::{Act, Rule};
+use pinstripe_kit::origin::{Act, Resource, Rule};
+use pinstripe_kit::raw::Wire;
 
-use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, resource};
+use crate::stage::{BLOCK, SIZE, Stage, bytes, detail, is_part, is_whole, pinned, ranged, resource, rev, tag};
+use crate::support;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_that_forbid_it_are_asked_for_every_time() {
@@ -127,4 +129,49 @@ async fn what_must_not_be_stored_fills_holes_without_being_stored() {
     // A discovery that has to be asked anew brings its own bytes, which may be stored.
     is_part(&stage.get(&ranged(0, 2 * BLOCK)).await, 1, 0, 2 * BLOCK);
     assert!(stage.origin.requests().len() < 30, "{}", stage.origin.requests().len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_more_blocks_than_are_kept_is_passed_on() {
+    let stage = Stage::start().await;
+    for size in [(BLOCK << 21) + 1, 1 << 62] {
+        stage.origin.put("/o", Resource::pattern(rev(1), size).tag(tag(1)));
+        stage.origin.forget();
+        let length = size.to_string();
+        for _ in 0..2 {
+            let head = stage.get("HEAD /o").await;
+            assert_eq!((head.status(), head.field("content-length")), (200, Some(&*length)));
+            for range in [ranged(9, 99), pinned(1, 9, 99)] {
+                let answer = stage.get(&range).await;
+                assert_eq!(answer.head.content_range(), Some((9, 99, size)), "{range}");
+                assert_eq!(answer.body, bytes(1, 9..100), "{range}");
+            }
+            for whole in ["GET /o", "GET /o; Range: bytes=0-"] {
+                let mut wire = Wire::connect(stage.sidecar.address).await.unwrap();
+                wire.send(support::head(stage.sidecar.address, whole)).await.unwrap();
+                let head = wire.head().await.unwrap();
+                assert_eq!(head.field("content-length"), Some(&*length), "{whole}");
+            }
+        }
+        assert!(stage.origin.requests().len() >= 10);
+    }
+    assert_eq!(stage.sidecar.stored().await, 0);
+    stage
+        .origin
+        .put("/o", Resource::pattern(rev(2), BLOCK << 21).tag(tag(2)));
+    assert_eq!(stage.get(&ranged(9, 99)).await.body, bytes(2, 9..100));
+    let stored = "pinstripe_fills_total{outcome=\"stored\"}";
+    stage.sidecar.counted(stored, 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_length_beside_chunks_cuts_nothing() {
+    let stage = Stage::start().await;
+    let answer = "HTTP/1.1 200 OK\r\nETag: \"a\"\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n\
+        a\r\n0123456789\r\n0\r\n\r\n";
+    stage.origin.script(Rule::any().act(Act::Garbage(answer.into())));
+    for request in ["GET /o", "GET /o; Range: bytes=0-99"] {
+        let answer = stage.get(request).await;
+        assert_eq!((answer.status(), &*answer.body), (200, &b"0123456789"[..]), "{request}");
+    }
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Response, Uri};
+use http::{HeaderValue, Response, Uri, header};
 
 use self::request::{Place, Root};
 use super::hearing;
@@ -132,7 +132,11 @@ impl HttpTier {
         match outcome {
             Err(cause) => Answer::bare(Heard::failed(cause)),
             Ok(response) => {
-                let (head, transfer) = response.into_parts();
+                let (mut head, transfer) = response.into_parts();
+                // RFC 9112 6.3: it says nothing then, and would cut what is passed on.
+                if head.headers.contains_key(header::TRANSFER_ENCODING) {
+                    head.headers.remove(header::CONTENT_LENGTH);
+                }
                 let heard = hearing::hear(Found {
                     status: head.status,
                     fields: head.headers,
