@@ -57,6 +57,9 @@ pub struct Metrics {
     pub client_writes: IntCounter,
 }
 
+/// The kind of splice that an upstream's answer without regard to If-Match would have been.
+pub const PIN_IGNORED: &str = "if-match";
+
 /// What a client's bytes were read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Source {

@@ -241,7 +241,13 @@ impl Course {
     }
 
     async fn relay(&mut self, relay: Relay) -> Reply {
-        let Some(told) = self.facts.in_hand().cloned() else {
+        // A 304 has no body to be one's own.
+        let told = if relay.not_modified {
+            self.facts.latest()
+        } else {
+            self.facts.in_hand()
+        };
+        let Some(told) = told.cloned() else {
             return self.reply(plan::Reply::new(StatusCode::BAD_GATEWAY, Detail::Failed(Cause::Reset)));
         };
         let Some(found) = told.heard.found() else {

@@ -15,7 +15,7 @@ use super::group::Groups;
 use super::reused::Reused;
 use super::versions::Versions;
 use crate::clock::Clock;
-use crate::metrics::{Metrics, TierMetrics};
+use crate::metrics::{Metrics, PIN_IGNORED, TierMetrics};
 use crate::object::{ObjectKey, RouteName};
 use crate::plan::{Detail, Terms, Versioned};
 use crate::request::{Kind, Read};
@@ -141,7 +141,11 @@ impl Counted {
         }
         match detail {
             Detail::DiscoveryFallback => self.0.discovery_fallbacks.inc(),
-            Detail::PinMismatch | Detail::PinIgnored => self.0.pin_mismatches.inc(),
+            Detail::PinMismatch => self.0.pin_mismatches.inc(),
+            Detail::PinIgnored => {
+                self.0.pin_mismatches.inc();
+                self.0.splice_refused(PIN_IGNORED);
+            }
             _ => {}
         }
     }

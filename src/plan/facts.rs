@@ -137,11 +137,14 @@ impl Facts {
         self.fetched.get_or_insert_default().extend(told);
     }
 
-    /// The latest answer, if its body is this request's own. Only that one can be handed on: the bodies of earlier
-    /// ones are gone.
-    pub fn in_hand(&self) -> Option<&Told> {
+    /// The latest answer.
+    pub fn latest(&self) -> Option<&Told> {
         let fetched = self.fetched.as_deref().unwrap_or_default().last();
-        let latest = fetched.or(self.asked.last()).or(self.word.as_ref());
-        latest.filter(|told| told.own)
+        fetched.or(self.asked.last()).or(self.word.as_ref())
+    }
+
+    /// The same, if its body is this request's own. Only that one can be handed on: the bodies of earlier ones are gone.
+    pub fn in_hand(&self) -> Option<&Told> {
+        self.latest().filter(|told| told.own)
     }
 }

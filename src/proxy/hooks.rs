@@ -19,6 +19,7 @@ use super::errors::{Fault, carrier};
 use super::pass::{Passing, retry};
 use super::serve;
 use super::service::Service;
+use crate::metrics::PIN_IGNORED;
 use crate::object::Cause;
 
 /// What Pingora calls.
@@ -99,6 +100,7 @@ impl<S: Service> ProxyHttp for Hooks<S> {
         }
         let admitted = ctx.passing.as_mut().map_or(Ok(()), |passing| passing.admit(answer));
         admitted.map_err(|fault| {
+            self.0.metrics.splice_refused(PIN_IGNORED);
             ctx.fault = Some(fault);
             carrier(fault)
         })

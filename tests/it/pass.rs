@@ -240,6 +240,8 @@ async fn a_pin_holds_for_what_is_passed_on_too() {
     let answer = stage.get(&with(1)).await;
     assert_eq!((answer.status(), detail(&answer)), (412, "pin-ignored"));
     assert!(!answer.body.windows(10).any(|w| w == bytes(2, 0..10)));
+    let refused = "pinstripe_splices_refused_total{kind=\"if-match\"}";
+    assert_eq!(stage.sidecar.count(refused).await, 1);
     let multi = format!("GET /o; Range: bytes=0-1,5-6; If-Match: {}", tag(1));
     assert_eq!(stage.get(&multi).await.status(), 412);
     stage.origin.repent();

@@ -172,6 +172,8 @@ async fn of_a_server_that_ignores_the_pin_no_other_byte_is_passed_on() {
         }
         stage.origin.repent();
     }
+    let refused = "pinstripe_splices_refused_total{kind=\"if-match\"}";
+    assert_eq!(stage.sidecar.count(refused).await, 12);
     assert_eq!(stage.sidecar.stored().await, 0);
 }
 
@@ -259,4 +261,24 @@ async fn a_former_revision_answers_pins_for_its_grace_and_no_longer() {
     // The authority may still have it.
     stage.put(1);
     is_part(&stage.get(&pinned(1, 0, 99)).await, 1, 0, 99);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_what_lies_before_an_unsatisfiable_range_is_told_so_together() {
+    let stage = Stage::start().await;
+    let modified = "Sun, 06 Nov 1994 08:49:37 GMT";
+    let (tag, total) = (tag(1), format!("bytes */{SIZE}"));
+    let fields = [("ETag", &*tag), ("Last-Modified", modified), ("Content-Range", &*total)];
+    let gate = Gate::closed();
+    let refusal = Act::answer(416, &fields, "");
+    stage
+        .origin
+        .script(Rule::any().act(Act::Hold(gate.clone())).act(refusal));
+    let request = format!("{}; If-Modified-Since: {modified}", pinned(1, 2 * SIZE, 2 * SIZE));
+    let (first, second, ()) = tokio::join!(stage.get(&request), stage.get(&request), async {
+        stage.sidecar.counted("pinstripe_requests_in_flight", 2).await;
+        gate.open();
+    });
+    assert_eq!((first.status(), second.status()), (304, 304));
+    assert_eq!(second.field("etag"), Some(&*tag));
 }
