@@ -195,6 +195,15 @@ impl Known {
         head: None,
         former: Vec::new(),
     };
+
+    /// About how much memory it takes, with the key that it is of.
+    pub fn weight(&self, key: &[u8]) -> u64 {
+        let fields = self.head.iter().flat_map(|head| head.fields());
+        let fields = fields.map(|(name, value)| 64 + name.as_str().len() + value.len());
+        let former = self.former.iter().map(|(tag, _)| 96 + tag.opaque().len());
+        let parts = key.len() + fields.sum::<usize>() + former.sum::<usize>();
+        512 + u64::try_from(parts).unwrap_or(u64::MAX - 512)
+    }
 }
 
 impl Default for Known {

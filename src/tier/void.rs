@@ -5,24 +5,36 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::store::{BlockStore, Claim, Fill, GaveUp, Known, Miss};
 use crate::object::{BlockIndex, BlockSize, BlockSpan, ByteRange, Head, ObjectHash, ObjectKey, Revision};
 
-/// Objects remembered: at about 1 KiB each a few MiB.
+/// Objects remembered, at about 1 KiB each.
 const MOST_OBJECTS: usize = 4096;
+/// How much memory they take: heads may be far larger.
+const MEMORY: u64 = 8 << 20;
 
 /// Keeps no blocks.
 pub struct Void {
-    known: Cache<ObjectHash, (ObjectKey, Known)>,
+    known: Cache<ObjectHash, (ObjectKey, Known), Weigh>,
+}
+
+#[derive(Clone, Debug)]
+struct Weigh;
+
+impl Weighter<ObjectHash, (ObjectKey, Known)> for Weigh {
+    fn weight(&self, _: &ObjectHash, (key, known): &(ObjectKey, Known)) -> u64 {
+        known.weight(key.encoded())
+    }
 }
 
 impl Void {
     /// An empty one.
     pub fn new() -> Self {
         Self {
-            known: Cache::new(MOST_OBJECTS),
+            known: Cache::with_weighter(MOST_OBJECTS, MEMORY, Weigh),
         }
     }
 }

@@ -66,7 +66,7 @@ struct Weigh;
 
 impl Weighter<ObjectHash, Arc<Held>> for Weigh {
     fn weight(&self, _: &ObjectHash, held: &Arc<Held>) -> u64 {
-        Record::weight(&held.record.key, &held.record.known)
+        held.record.known.weight(&held.record.key)
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use crate::object::{Current, Head, ObjectSize, StrongETag};
 use crate::tier::store::Known;
 
-use super::wire::{Reader, narrow, put_bytes, put_time, put_u32, put_u64, wide};
+use super::wire::{Reader, narrow, put_bytes, put_time, put_u32, put_u64};
 use super::{Unreadable, head, trailer};
 
 pub(super) const VERSION: u32 = 1;
@@ -93,15 +93,6 @@ impl Record {
             former,
         };
         from.is_done().then_some(Self { key, known })
-    }
-}
-
-/// About how much memory an entry takes.
-impl Record {
-    pub(in crate::tier::disk) fn weight(key: &[u8], known: &Known) -> u64 {
-        let fields = known.head.iter().flat_map(|head| head.fields());
-        let fields: usize = fields.map(|(name, value)| 64 + name.as_str().len() + value.len()).sum();
-        wide(512 + key.len() + fields + known.former.len() * 96)
     }
 }
 
