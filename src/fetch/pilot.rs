@@ -2,6 +2,10 @@
 //! fills of the blocks that it claimed, and goes on with the rest after a cut.
 
 mod claims;
+mod patience;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,6 +15,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::OptionFuture;
+
+use patience::Patience;
 
 use super::flight::{End, Flight, Wanted};
 use super::reused::Use;
@@ -81,6 +87,8 @@ pub(crate) struct Pilot {
     publishing: Arc<AtomicUsize>,
     /// Bytes to be read although nobody wants them, so that the server does not give the reserve up.
     sip: u64,
+    /// With the server, while nobody reads.
+    patience: Patience,
 }
 
 impl Pilot {
@@ -100,6 +108,7 @@ impl Pilot {
             stores,
             publishing: Arc::default(),
             sip: 0,
+            patience: Patience::default(),
         }
     }
 
@@ -140,11 +149,19 @@ impl Pilot {
                 return Ok(End::Abandoned);
             }
             let worth_finishing = self.is_worth_finishing();
+            let unread = self.flight.wanted() == Wanted::Unread;
+            let patience = self.patience.ends(unread, self.position).map(tokio::time::sleep_until);
             let next = tokio::select! {
                 biased;
                 next = body.next() => next,
                 // An upstream that is silent is not waited for in vain.
                 () = self.flight.unwanted(worth_finishing) => return Ok(End::Abandoned),
+                Some(()) = OptionFuture::from(patience) => {
+                    if self.flight.abandon() {
+                        return Ok(End::Abandoned);
+                    }
+                    continue;
+                }
             };
             match next {
                 Some(Ok(bytes)) => self.accept(bytes),

@@ -66,7 +66,7 @@ pub(crate) fn route_4k(folder: &Path) -> Result<Call> {
         metrics: Arc::new(Metrics::new(Registry::new())?),
         tasks: TaskTracker::new(),
     };
-    let (route, key) = (Arc::new(Route::new(parts)), object::key(object::PATH));
+    let (route, key) = (Route::new(parts), object::key(object::PATH));
     let range = object::range(4 << 10)?;
     let mut download = Download::of(&route, key, object::read(range)?).context("it is no chunk")?;
     let mut answer = move || download.at_hand(black_box(range));
