@@ -144,9 +144,14 @@ impl Gate {
         )
     }
 
+    /// What of the query names the object.
+    fn naming(&self, place: Place<'_>) -> Option<String> {
+        naming_part(place.query, self.rules.s3_dialect, self.rules.shared)
+    }
+
     fn read(&self, read: Read, request: &Request<'_>, place: Place<'_>) -> Decision {
         let class = read.kind.label();
-        let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
+        let naming = self.naming(place);
         let fields = if self.rules.s3_authority {
             HeaderMap::new()
         } else {
@@ -180,7 +185,7 @@ impl Gate {
         let Class::Read(read) = classify(request.method, place.query, request.fields, self.rules) else {
             return None;
         };
-        let naming = naming_part(place.query, self.rules.s3_dialect, self.rules.shared);
+        let naming = self.naming(place);
         let class = read.kind.label();
         let chunks = fetch::Download::of(&self.route, self.key(place, naming.as_deref()), *read)?;
         Some(Download {
@@ -194,8 +199,10 @@ impl Gate {
         let Some(through) = &self.through else {
             return self.refuse(Refuse::ShapeNotAllowed(why));
         };
-        // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself.
-        let named = if self.rules.s3_dialect { None } else { place.query };
+        // In S3's dialect a write to a sub-resource (a part, the end of an upload) changes the object itself. Elsewhere
+        // it changes what a read with this query would be of, whoever signed the one and the other.
+        let named = self.naming(place).filter(|_| !self.rules.s3_dialect);
+        let named = named.as_deref();
         let written = writes(request.method).then(|| (self.route.clone(), self.key(place, named)));
         let to = through.to(why, request, place, named, written);
         Decision {

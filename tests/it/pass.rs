@@ -78,7 +78,11 @@ async fn fresh(stage: &Stage) {
 }
 
 async fn put(stage: &Stage) -> u16 {
-    send(&stage.sidecar, "PUT /o", "Content-Length: 0\r\n", b"")
+    put_to(stage, "/o").await
+}
+
+async fn put_to(stage: &Stage, target: &str) -> u16 {
+    send(&stage.sidecar, &format!("PUT {target}"), "Content-Length: 0\r\n", b"")
         .await
         .status()
 }
@@ -107,6 +111,28 @@ async fn after_a_write_that_may_have_happened_the_authority_is_asked() {
     assert_eq!(stage.origin.requests().len(), 1);
     // The client named the very bytes.
     is_part(&stage.get(&pinned(1, 0, 9)).await, 1, 0, 9);
+}
+
+/// Where all clients are one tenant, signatures name nothing, and so it makes no difference which one a write has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_presigned_write_is_to_the_object_that_presigned_reads_are_of() {
+    let stage = Stage::with("", ", auth: shared").await;
+    for target in [
+        "/o?X-Amz-Date=2&X-Amz-Expires=9&X-Amz-Signature=6",
+        "/o?X-Amz-Signature=7",
+    ] {
+        fresh(&stage).await;
+        assert_eq!(put_to(&stage, target).await, 201);
+        let asked = stage.origin.requests();
+        assert_eq!(asked.last().unwrap().target, target, "the origin checks its signature");
+        stage.put(2);
+        is_whole(&stage.get("GET /o?X-Amz-Date=3&X-Amz-Signature=8").await, 2);
+    }
+    // What names another object goes on to do so.
+    fresh(&stage).await;
+    assert_eq!(put_to(&stage, "/o?a=1&X-Amz-Signature=6").await, 201);
+    stage.put(2);
+    is_whole(&stage.get("GET /o").await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
