@@ -6,7 +6,6 @@ use tokio::time::Instant;
 
 use crate::object::{Cause, Condition, Failure, Head, Heard, Lie, Question, Revision};
 use crate::plan::{Asked, Tier, Told, admit, confirmed, learn, learn_parts, reuses_tag};
-use crate::request::Kind;
 use crate::tier::upstream::{Answer, Body};
 
 use super::route::{Request, Route};
@@ -62,7 +61,7 @@ impl Route {
             query: request.query.clone(),
             target: asked.target,
             condition: asked.condition.clone(),
-            revalidate: !pinned && (request.read.kind == Kind::Discovery || request.read.control.no_cache),
+            revalidate: !pinned && request.revalidates(),
             fields: request.fields.clone(),
         };
         let started = Instant::now();

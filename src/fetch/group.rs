@@ -23,6 +23,8 @@ pub(crate) struct GroupKey {
     pub(crate) fingerprint: [u8; 16],
     /// Whether the whole is asked for, whose answer has another body.
     pub(crate) whole: bool,
+    /// Whether caches on the way are told to ask: who wants that is not answered by a question that does not say so.
+    pub(crate) revalidates: bool,
 }
 
 /// All groups of a route.

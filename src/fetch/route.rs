@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderMap;
 use tokio_util::task::TaskTracker;
@@ -87,6 +88,15 @@ pub struct Request {
 /// What the engine counts.
 #[derive(Clone)]
 pub(crate) struct Counted(pub(super) Arc<Metrics>);
+
+impl Request {
+    /// Whether caches on the way are to ask, too: a discovery wants the authority's word, another read if its client
+    /// says so. Nothing is as young as `max-age=0` wants it but what was just asked for (RFC 9111 5.2.1.1).
+    pub(super) fn revalidates(&self) -> bool {
+        let control = &self.read.control;
+        self.read.kind == Kind::Discovery || control.no_cache || control.max_age == Some(Duration::ZERO)
+    }
+}
 
 impl Route {
     /// Puts a route into operation.

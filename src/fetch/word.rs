@@ -31,6 +31,7 @@ impl Route {
             key: request.key.clone(),
             fingerprint: request.fingerprint,
             whole: request.read.kind == Kind::Whole,
+            revalidates: request.revalidates(),
         };
         let (group, asker) = match self.groups.join(&key) {
             Place::Asker(group) => {

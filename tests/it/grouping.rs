@@ -255,6 +255,34 @@ async fn other_forwarded_fields_are_another_question() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_caches_on_the_way_to_ask_joins_nobody_who_does_not() {
+    let stage = Stage::start().await;
+    for directive in [
+        "Cache-Control: no-cache",
+        "Cache-Control: max-age=0",
+        "Pragma: no-cache",
+    ] {
+        let gate = Gate::closed();
+        stage.origin.script(Rule::any().act(Act::Hold(gate.clone())));
+        let first = stage.get_later("GET /o").await;
+        gate.waiting(1).await;
+        let gathering = stage.get_later("GET /o").await;
+        stage.sidecar.counted(WAITING, 2).await;
+        let anew = stage.get_later(&format!("GET /o; {directive}")).await;
+        stage.sidecar.counted(WAITING, 3).await;
+        gate.open();
+        for asked in [first, gathering, anew] {
+            is_whole(&asked.answer().await, 1);
+        }
+        let asked = stage.origin.requests();
+        let told = asked.iter().filter(|asked| asked.field("cache-control").is_some());
+        assert_eq!(told.count(), 1, "{directive}: {asked:#?}");
+        stage.origin.repent();
+        stage.origin.forget();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_is_the_askers_alone() {
     let stage = Stage::start().await;
     let gate = Gate::closed();
