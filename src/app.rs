@@ -48,6 +48,7 @@ pub struct App {
     admin: Admin,
     metrics: Arc<Metrics>,
     ready: AskReady,
+    stopping: CancellationToken,
     watched: Watched,
     addresses: Vec<SocketAddr>,
     tasks: TaskTracker,
@@ -128,13 +129,15 @@ impl App {
         }
         let admin = Admin::new(config.admin).map_err(|error| StartError::Bind(config.admin, error))?;
         let watched = Watched::new(&config, &tiers);
-        let ready = health::readiness(disks, watched.clone());
+        let stopping = CancellationToken::new();
+        let ready = health::readiness(disks, watched.clone(), stopping.clone());
         Ok(Self {
             front,
             listeners,
             admin,
             metrics,
             ready,
+            stopping,
             watched,
             addresses,
             tasks,
@@ -153,12 +156,12 @@ impl App {
 
     /// Runs until `stop`, then until requests in flight have ended, at most for the configured time.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let (stopping, ended) = (CancellationToken::new(), CancellationToken::new());
-        let clients = self.front.run(self.listeners, stopping.clone());
+        let ended = CancellationToken::new();
+        let clients = self.front.run(self.listeners, self.stopping.clone());
         let admin = self.admin.run(self.metrics, self.ready, ended.clone());
         let stopped = async {
             stop.await;
-            stopping.cancel();
+            self.stopping.cancel();
         };
         let mut watches = self.watched.watch();
         let served = async {

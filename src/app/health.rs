@@ -1,8 +1,9 @@
-//! What `/readyz` says: disks that are sick, endpoints that are out of reach.
+//! What `/readyz` says: disks that are sick, endpoints that are out of reach, and that the end has begun.
 
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::disks::Disks;
 use super::tiers::Tiers;
@@ -55,9 +56,13 @@ impl Watched {
     }
 }
 
-/// Requests are answered whatever happens to disks and upstreams, if worse than usual.
-pub(super) fn readiness(disks: Disks, watched: Watched) -> AskReady {
+/// Requests are answered whatever happens to disks and upstreams, if worse than usual. From `stopping` on only those that
+/// run already are, which may take a while: nobody new is to be sent here.
+pub(super) fn readiness(disks: Disks, watched: Watched, stopping: CancellationToken) -> AskReady {
     Arc::new(move || {
+        if stopping.is_cancelled() {
+            return Readiness::NotReady(vec!["stopping".to_owned()]);
+        }
         let sick = disks.iter().filter_map(|(name, disk)| match disk.usable() {
             Usable::Ok => None,
             Usable::Degraded(why) => Some(format!("tier {}: {why}", name.as_str())),

@@ -7,7 +7,7 @@ use pinstripe_kit::raw::{End, Head, Wire};
 use tokio::net::TcpStream;
 
 use crate::process::Process;
-use crate::support::{head, http_config};
+use crate::support::{get, head, http_config};
 
 const ONE: Pattern = Pattern::new(5, 1);
 const SIZE: u64 = 1 << 20;
@@ -49,6 +49,26 @@ async fn who_is_inside_may_finish() {
         let (status, log) = process.ended().await;
         assert_eq!(status.code(), Some(0), "{log:#?}");
     }
+}
+
+/// Who sends clients here has to know before the last of them is served.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_sent_here_while_those_inside_finish() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::start().await.unwrap();
+    let process = Process::start(folder.path(), &http_config(&origin.url(), "")).await;
+    let gate = Gate::closed();
+    let (mut download, head, mut idle) = busy(&origin, &process, &gate).await;
+    assert_eq!(get(process.admin, "GET /readyz").await.status(), 200);
+    process.signal("TERM").await;
+    assert!(idle.is_closed().await);
+    let ready = get(process.admin, "GET /readyz").await;
+    assert_eq!((ready.status(), &*ready.body), (503, &b"not ready: stopping\n"[..]));
+    assert_eq!(get(process.admin, "GET /healthz").await.status(), 200);
+    gate.open();
+    assert_eq!(download.body(&head, false).await.unwrap().1, End::Complete);
+    let (status, log) = process.ended().await;
+    assert_eq!(status.code(), Some(0), "{log:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
