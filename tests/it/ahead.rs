@@ -284,3 +284,32 @@ async fn a_tag_that_is_used_again_mixes_nothing() {
         TWO.verify(0, &answer.body).unwrap();
     }
 }
+
+/// A reader that waits for a piece goes on with what it began with, or not at all.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_a_piece_gets_none_of_the_next_use_of_its_tag() {
+    const TWO: Pattern = Pattern::new(7, 2);
+    let stage = Stage::start(ONE, SIZE, ", parallel: 8").await;
+    let third = |request: &Recorded| request.field("Range").is_some() && range(request).0 >= 2 * PIECE;
+    let gate = stage.stalls(Rule::any().with("If-Match").when(third), 0);
+    let mut wire = stage.begin().await;
+    gate.waiting(1).await;
+    read(&mut wire, 0, 2 * PIECE - BLOCK).await;
+    let later = std::time::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
+    let again = Resource::pattern(TWO, SIZE).tag(ONE.etag()).modified(Some(later));
+    stage.origin.repent();
+    stage.origin.put("/x", again);
+    // The authority's word on it; then somebody else has all of it fetched and stored.
+    assert_eq!(stage.sidecar.get("HEAD /x").await.status(), 200);
+    let other = stage.sidecar.get("GET /x").await;
+    TWO.verify(0, &other.body).unwrap();
+    gate.open();
+    let (mut at, mut end) = (2 * PIECE - BLOCK, End::Complete);
+    while at < SIZE && end == End::Complete {
+        let most = usize::try_from((SIZE - at).min(MIB)).unwrap();
+        let bytes;
+        (bytes, end) = wire.up_to(most).await;
+        ONE.verify(at, &bytes).unwrap();
+        at += u64::try_from(bytes.len()).unwrap();
+    }
+}
