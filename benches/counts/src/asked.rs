@@ -3,12 +3,12 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use pinstripe::object::{AuthorityId, ETag, ObjectKey, RouteName};
 use pinstripe::request::conditional::Match;
 use pinstripe::request::ranges::{RangeField, range_field};
-use pinstripe::request::{Class, Rules, classify, strict};
+use pinstripe::request::{ChunkHead, Class, Rules, classify, strict};
 
 use super::Call;
 use super::object::{PATH, TAG};
@@ -47,14 +47,31 @@ fn fields() -> HeaderMap {
     fields
 }
 
-pub(crate) fn strict_head(_: &Path) -> Result<Call> {
+fn head() -> String {
     let mut head = format!("GET {PATH} HTTP/1.1\r\n");
     for (name, value) in FIELDS {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
-    head.push_str("\r\n");
+    head + "\r\n"
+}
+
+pub(crate) fn strict_head(_: &Path) -> Result<Call> {
+    let head = head();
     ensure!(strict(head.as_bytes()).is_ok_and(|head| head.chunk.is_some()));
     Ok(Box::new(move |_| drop(black_box(strict(black_box(head.as_bytes()))))))
+}
+
+/// A head that differs from the one before in its Range alone.
+pub(crate) fn head_again(_: &Path) -> Result<Call> {
+    let head = head();
+    let range = strict(head.as_bytes()).ok().and_then(|head| head.chunk);
+    let chunk = range.and_then(|range| ChunkHead::new(head.as_bytes(), range));
+    let (chunk, _) = chunk.context("it is no chunk")?;
+    let next = head.replace("bytes=8388608-16777215", "bytes=16777216-25165823");
+    ensure!(chunk.range(next.as_bytes()).is_some());
+    Ok(Box::new(move |_| {
+        black_box(chunk.range(black_box(next.as_bytes())));
+    }))
 }
 
 pub(crate) fn class(_: &Path) -> Result<Call> {

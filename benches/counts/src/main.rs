@@ -29,8 +29,9 @@ type Call = Box<dyn FnMut(usize)>;
 /// What is done once before the calls, with a folder of its own.
 type Setup = fn(&Path) -> Result<Call>;
 
-const FUNCTIONS: [(&str, Setup); 15] = [
+const FUNCTIONS: [(&str, Setup); 16] = [
     ("strict head", asked::strict_head),
+    ("head again", asked::head_again),
     ("classify", asked::class),
     ("parse ETag", asked::etag),
     ("parse If-Match", asked::if_match),
