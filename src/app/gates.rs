@@ -75,6 +75,7 @@ impl Maker<'_> {
                 s3_dialect: route.dialect == Dialect::S3,
                 reads_only: route.writes == Writes::Deny,
                 shared: route.auth == Auth::Shared,
+                drops_signatures: authority.drops_signatures(),
             },
             authority: authority.authority_id(),
             route: Route::new(parts),

@@ -87,6 +87,17 @@ choice! {
 }
 
 choice! {
+    /// What becomes of reads that AWS SDKs sign (SigV4 in `Authorization`), where a tier is the last of its route.
+    pub enum Signatures expects "`pass` or `drop`" {
+        /// Its servers check them: what is signed is passed on as it came, and not stored.
+        Pass = "pass",
+        /// Its servers do not look at them, as Pinstripes before S3 do not: reads are answered and stored as if they were not
+        /// signed, and signatures are not sent on. Needs `auth: shared`.
+        Drop = "drop",
+    }
+}
+
+choice! {
     /// Who answers the first read of an object, the one that learns its size and ETag.
     pub enum Discovery expects "`authority` or `nearest`" {
         /// The authority, always: replicas agree on the revision.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::bounds::{self, number, text};
-use super::choice::{AccessLog, Auth, Dialect, Discovery, Role, Writes};
+use super::choice::{AccessLog, Auth, Dialect, Discovery, Role, Signatures, Writes};
 use super::pattern::{HostPattern, PathPrefix};
 use super::quantity::{Count, Size, Timespan};
 use super::text::{Address, Bucket, Cidr, FilePath, Instance, KeyPrefix, Region, RouteLabel, TierName};
@@ -176,6 +176,10 @@ pub(super) struct Http {
     /// What a 404 of this server means, where it is the last tier of a route.
     #[schemars(extend("default" = "origin"))]
     pub(super) role: Option<Role>,
+    /// What becomes of reads that AWS SDKs sign, where this tier is the last of a route. `drop` is for servers that do not
+    /// check signatures, such as Pinstripes before S3; the route needs `auth: shared` then.
+    #[schemars(extend("default" = "pass"))]
+    pub(super) signatures: Option<Signatures>,
     /// With `url: request` only: addresses besides public ones that may be dialled. Loopback, link-local, private and
     /// reserved ones are not without this.
     #[schemars(with = "Option<Vec<Cidr>>", extend("default" = []))]
@@ -270,7 +274,8 @@ pub(super) struct Route {
     /// Who answers the first read of an object, the one that learns its size and ETag.
     #[schemars(extend("default" = "authority"))]
     pub(super) discovery: Option<Discovery>,
-    /// Who may read what was stored for a request with credentials. An S3 authority needs `shared` here.
+    /// Who may read what was stored for a request with credentials. An S3 authority needs `shared` here,
+    /// and so does an HTTP one with `signatures: drop`.
     #[schemars(extend("default" = "bypass"))]
     pub(super) auth: Option<Auth>,
     /// How long a yes of `auth: check` holds.

@@ -31,7 +31,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use choice::{AccessLog, Auth, Discovery, Role, Writes};
+pub use choice::{AccessLog, Auth, Discovery, Role, Signatures, Writes};
 pub use fault::{Fault, Faults};
 pub use locate::Position;
 pub use pattern::{HostPattern, PathPrefix};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::choice::Role;
+use super::choice::{Role, Signatures};
 use super::quantity::Size;
 use super::text::{Bucket, KeyPrefix, Region, TierName};
 use super::url::BaseUrl;
@@ -55,6 +55,8 @@ pub struct Common {
 pub struct Http {
     pub common: Common,
     pub target: Target,
+    /// [`Signatures::Pass`] where the client names the server.
+    pub signatures: Signatures,
 }
 
 /// Where an HTTP tier is.
@@ -130,6 +132,15 @@ impl Upstream {
                 ..
             })
         )
+    }
+
+    /// Whether what SDKs sign in a read is nobody's to check: S3 is asked in our own name, of others the operator says it.
+    #[must_use]
+    pub const fn drops_signatures(&self) -> bool {
+        match self {
+            Self::Http(http) => matches!(http.signatures, Signatures::Drop),
+            Self::S3(_) => true,
+        }
     }
 
     /// Which storage this is, as a part of keys: not how it is reached, but whose bytes they are. A name that has many

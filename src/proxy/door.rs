@@ -14,7 +14,7 @@ use crate::config;
 use crate::fetch::{self, Route};
 use crate::metrics::RouteMetrics;
 use crate::object::{AuthorityId, ObjectKey, TargetOrigin};
-use crate::request::forward::{fingerprint, forwarded};
+use crate::request::forward::{fingerprint, forwarded, unsigned};
 use crate::request::query::{naming_part, without_part};
 use crate::request::routes::{Way, takes};
 use crate::request::{Class, Pass, Read, Refuse, RequestTarget, Rules, classify};
@@ -152,11 +152,7 @@ impl Gate {
     fn read(&self, read: Read, request: &Request<'_>, place: Place<'_>) -> Decision {
         let class = read.kind.label();
         let naming = self.naming(place);
-        let fields = if self.rules.s3_authority {
-            HeaderMap::new()
-        } else {
-            forwarded(request.fields)
-        };
+        let fields = self.forwarded_fields(request.fields);
         let question = fetch::Request {
             key: self.key(place, naming.as_deref()),
             query: self.forwarded_query(place.query),
@@ -170,6 +166,18 @@ impl Gate {
             route: Some(self.metrics.clone()),
             class,
             action: Action::Answer(Box::pin(answer)),
+        }
+    }
+
+    /// One answer for all tiers of the route: a signature is of no use to a nearer one either, since what it was made
+    /// for was another Host.
+    fn forwarded_fields(&self, fields: &HeaderMap) -> HeaderMap {
+        match self.rules {
+            Rules { s3_authority: true, .. } => HeaderMap::new(),
+            Rules {
+                drops_signatures: true, ..
+            } => unsigned(&forwarded(fields)),
+            _ => forwarded(fields),
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Rules {
     pub reads_only: bool,
     /// `auth: shared`: credentials do not keep a request from being shared.
     pub shared: bool,
+    /// Nobody behind checks what SDKs sign, as is always so with an S3 authority, which is asked in our own name.
+    pub drops_signatures: bool,
 }
 
 /// The class of a request.
@@ -153,7 +155,7 @@ enum Unread {
 
 fn read(method: Method, query: Option<&str>, fields: &HeaderMap, rules: Rules) -> Result<Read, Unread> {
     let control = CacheControl::of(fields);
-    if !rules.shared && has_credentials(fields, query) || !rules.s3_authority && signs_fields(fields) {
+    if !rules.shared && has_credentials(fields, query) || !rules.drops_signatures && signs_fields(fields) {
         return Err(Unread::Pass(Pass::Credentials));
     }
     // S3 answers nothing that must not be stored but by our own identity; the directive is the origin's to honour.
@@ -272,13 +274,19 @@ mod tests {
         s3_dialect: false,
         reads_only: false,
         shared: false,
+        drops_signatures: false,
     };
     const SHARED: Rules = Rules { shared: true, ..HTTP };
+    const DROPS: Rules = Rules {
+        drops_signatures: true,
+        ..SHARED
+    };
     const S3: Rules = Rules {
         s3_authority: true,
         s3_dialect: true,
         reads_only: true,
         shared: true,
+        drops_signatures: true,
     };
     const DIALECT: Rules = Rules {
         s3_dialect: true,
@@ -381,6 +389,20 @@ mod tests {
         check("GET authorization: x", SHARED, "whole whole");
         check("GET authorization: AWS4-HMAC-SHA256 x", SHARED, "pass credentials");
         check("GET authorization: AWS4-HMAC-SHA256 x", S3, "whole whole");
+        check("GET authorization: AWS4-HMAC-SHA256 x", DROPS, "whole whole");
+        check(
+            "GET authorization: AWS4-HMAC-SHA256 x; range: bytes=0-1; if-match: \"a\"",
+            DROPS,
+            "pinned bytes=0-1",
+        );
+        check("GET authorization: x", DROPS, "whole whole");
+        check(
+            "GET authorization: AWS4-HMAC-SHA256 x; range: bytes=0-1,3-4",
+            DROPS,
+            "pass multi-range",
+        );
+        check("GET cache-control: no-store", DROPS, "pass no-store");
+        check("PUT authorization: AWS4-HMAC-SHA256 x", DROPS, "pass method");
         check("GET if-match: *; if-unmodified-since: x", HTTP, "whole whole");
         check("GET cookie: x", HTTP, "pass credentials");
         check("GET?X-Amz-Signature=x", HTTP, "pass credentials");

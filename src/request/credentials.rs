@@ -1,7 +1,7 @@
 //! Whether a request proves who sent it: such requests are shared only where the route says so.
 
 use http::HeaderMap;
-use http::header;
+use http::header::{self, HeaderValue};
 
 /// Query parameters that are signatures: S3 v4 and v2, CloudFront, Google, Azure.
 const SIGNATURES: [&str; 4] = ["x-amz-signature", "signature", "x-goog-signature", "sig"];
@@ -14,9 +14,12 @@ pub fn has_credentials(fields: &HeaderMap, query: Option<&str>) -> bool {
 /// Whether a signature covers header fields (SigV4): a question with another Range would be refused upstream, so such a
 /// request can only be passed on as it came.
 pub fn signs_fields(fields: &HeaderMap) -> bool {
-    fields
-        .get(header::AUTHORIZATION)
-        .is_some_and(|value| value.as_bytes().starts_with(b"AWS4-"))
+    fields.get_all(header::AUTHORIZATION).iter().any(is_signature)
+}
+
+/// Whether a value of `Authorization` is such a signature.
+pub fn is_signature(value: &HeaderValue) -> bool {
+    value.as_bytes().starts_with(b"AWS4-")
 }
 
 fn is_signed(query: &str) -> bool {

@@ -3,6 +3,7 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
+use super::credentials::is_signature;
 use crate::object::{hop_by_hop, is_hop_by_hop};
 
 /// Fields that are Pinstripe's own to say in a question: the condition, the range, the codings, the cache directives.
@@ -33,6 +34,9 @@ const KEPT_OUT: [&str; 7] = [
     "upgrade-insecure-requests",
 ];
 
+/// Fields that SDKs send for the signature in `Authorization`, and that say nothing without it.
+const OF_A_SIGNATURE: [&str; 3] = ["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+
 /// Fields that differ from request to request of one client without meaning anything to a read: they do not keep
 /// discoveries from sharing a question.
 const OF_ONE_REQUEST: [&str; 12] = [
@@ -57,6 +61,20 @@ pub fn forwarded(fields: &HeaderMap) -> HeaderMap {
     for (name, value) in fields {
         let ours = SAID_BY_US.contains(name) || KEPT_OUT.contains(&name.as_str());
         if !ours && !is_hop_by_hop(name) && !connection.contains(name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    kept
+}
+
+/// Forwarded fields without an SDK's signature, where nobody checks it. Credentials of other kinds stay.
+pub fn unsigned(forwarded: &HeaderMap) -> HeaderMap {
+    let of_a_signature = |name: &HeaderName, value: &HeaderValue| {
+        OF_A_SIGNATURE.contains(&name.as_str()) || name == header::AUTHORIZATION && is_signature(value)
+    };
+    let mut kept = HeaderMap::with_capacity(forwarded.len());
+    for (name, value) in forwarded {
+        if !of_a_signature(name, value) {
             kept.append(name.clone(), value.clone());
         }
     }
@@ -116,6 +134,20 @@ mod tests {
         let mut names: Vec<_> = kept.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["accept", "x-jfrog-art-api"]);
+    }
+
+    #[test]
+    fn of_a_signed_request_all_but_the_signature_is_kept() {
+        let sent = fields(&[
+            ("authorization", "AWS4-HMAC-SHA256 Credential=a"),
+            ("x-amz-content-sha256", "UNSIGNED-PAYLOAD"),
+            ("x-amz-date", "20250615T150640Z"),
+            ("x-amz-security-token", "t"),
+            ("x-amz-checksum-mode", "ENABLED"),
+        ]);
+        assert_eq!(unsigned(&sent), fields(&[("x-amz-checksum-mode", "ENABLED")]));
+        let other = fields(&[("authorization", "Bearer AWS4-"), ("x-amz-request-payer", "requester")]);
+        assert_eq!(unsigned(&other), other);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use pinstripe_kit::s3::S3Server;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::stage::detail;
 use crate::support::{Sidecar, get, head, http_config, s3_config};
 
 const NODES: usize = 5;
@@ -247,6 +248,58 @@ async fn writes_go_where_reads_go_and_on_if_nobody_is_there() {
     }
     let puts = origin.requests().into_iter().filter(|asked| asked.method == "PUT");
     assert_eq!(puts.count(), owners.len(), "each is heard once");
+}
+
+/// What an SDK sends, no two of them alike.
+fn signed(request: &str, n: u32) -> String {
+    format!(
+        "{request}; Authorization: AWS4-HMAC-SHA256 Credential=ID/20260101/eu-west-1/s3/aws4_request, \
+         SignedHeaders=host;range;x-amz-date, Signature={n:064x}; X-Amz-Date: 20260101T0000{n:02}Z; \
+         X-Amz-Content-Sha256: UNSIGNED-PAYLOAD; X-Amz-Security-Token: token-{n}"
+    )
+}
+
+const OF_A_SIGNATURE: [&str; 4] = [
+    "authorization",
+    "x-amz-date",
+    "x-amz-content-sha256",
+    "x-amz-security-token",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_sdks_sign_is_cached_before_a_cluster_that_does_not_look_at_it() {
+    let origin = stocked().await;
+    // Nodes pass on what is signed, so that the origin would hear of it.
+    let cluster = Cluster::start(http_config(&origin.url(), "")).await;
+    let config = http_config("URL", ", auth: shared, dialect: s3, parallel: 1");
+    let config = config.replace("url: 'URL'", &(cluster.urls("") + ", signatures: drop"));
+    let sidecar = Sidecar::start(&config).await;
+    let found = sidecar.get(&signed("GET /o/1; Range: bytes=0-9", 1)).await;
+    is_right(&found, 1, 206);
+    assert_eq!(detail(&found), "fetched");
+    sidecar.has_stored(1).await;
+    let chunk = format!("GET /o/1; Range: bytes=65536-131071; If-Match: {}", pattern(1).etag());
+    for (n, expected) in [(2, "fetched"), (3, "disk")] {
+        let answer = sidecar.get(&signed(&chunk, n)).await;
+        is_right(&answer, 1, 206);
+        assert_eq!(detail(&answer), expected);
+        sidecar.has_stored(2).await;
+    }
+    for asked in origin.requests() {
+        let told = OF_A_SIGNATURE.map(|name| asked.field(name));
+        assert_eq!(told, [None; 4], "{asked:?}");
+    }
+    // Another kind of credentials is somebody's to check.
+    let bearer = "GET /o/2; Range: bytes=0-9; Authorization: Bearer x";
+    is_right(&sidecar.get(bearer).await, 2, 206);
+    let asked = origin.requests();
+    assert_eq!(asked.last().unwrap().field("authorization"), Some("Bearer x"));
+    // What is no read goes on as it came.
+    let several = sidecar.get(&signed("GET /o/1; Range: bytes=0-1,5-6", 4)).await;
+    assert_eq!((several.status(), detail(&several)), (200, "multi-range"));
+    let asked = origin.requests();
+    let told = OF_A_SIGNATURE.map(|name| asked.last().unwrap().field(name));
+    assert!(told.iter().all(Option::is_some), "{told:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -37,6 +37,7 @@ const RULES: Rules = Rules {
     s3_dialect: true,
     reads_only: true,
     shared: true,
+    drops_signatures: true,
 };
 
 fn fields() -> HeaderMap {

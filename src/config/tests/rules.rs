@@ -1,6 +1,6 @@
 //! Faults of what does not go together.
 
-use super::check;
+use super::{EXAMPLE, check, faults};
 
 #[test]
 fn listeners() {
@@ -76,6 +76,43 @@ fn several_servers() {
     check(
         "{ urls: ['http://a'], allow: [] }",
         &["tiers.extra.http.allow: this tier dials what its `url` says"],
+    );
+}
+
+#[test]
+fn signatures() {
+    let check = |tier: &str, route: &str, expected: &[&str]| {
+        let text = EXAMPLE.replacen("url: request\n      allow: [10.20.0.0/16]", tier, 1);
+        let text = text.replacen("[local, target]", &format!("[local, target]{route}"), 1);
+        assert_ne!(text, EXAMPLE);
+        let found = faults(&text);
+        let as_expected = found.len() == expected.len() && found.iter().zip(expected).all(|(f, e)| f.starts_with(e));
+        assert!(as_expected, "{text}\nfound {found:#?}\nexpected {expected:#?}");
+    };
+    let drop = "url: 'http://a'\n      signatures: drop";
+    check(drop, "\n    auth: shared", &[]);
+    for route in ["", "\n    auth: bypass"] {
+        check("url: 'http://a'\n      signatures: pass", route, &[]);
+        check(
+            drop,
+            route,
+            &[
+                "routes[1].auth: `target` is not told what clients sign (`signatures: drop`), so whoever reaches the listener \
+                reads it; that must be said; expected `auth: shared`",
+            ],
+        );
+    }
+    check(
+        "url: request\n      signatures: drop",
+        "\n    auth: shared",
+        &[
+            "tiers.target.http.signatures: the request names the server, which may check what is signed; expected `pass`",
+        ],
+    );
+    check(
+        "url: 'http://a'\n      signatures: dorp",
+        "",
+        &["tiers.target.http.signatures: unknown value \"dorp\", did you mean `drop`?; expected `pass` or `drop`"],
     );
 }
 

@@ -241,14 +241,17 @@ fn matcher(matcher: file::Match, path: &YamlPath, notes: &mut Notes) -> Match {
 }
 
 fn auth(auth: Option<Auth>, authority: &Upstream, path: &YamlPath, notes: &mut Notes) -> Option<Auth> {
-    let s3 = matches!(authority, Upstream::S3(_));
     match auth {
         Some(Auth::Check) => notes.fault(path, "`check` is not available yet", "`bypass` or `shared`"),
         Some(Auth::Shared) => return Some(Auth::Shared),
-        Some(Auth::Bypass) | None if !s3 => return Some(Auth::Bypass),
+        Some(Auth::Bypass) | None if !authority.drops_signatures() => return Some(Auth::Bypass),
         Some(Auth::Bypass) | None => {
+            let why = match authority {
+                Upstream::S3(_) => "is read with an identity of our own",
+                Upstream::Http(_) => "is not told what clients sign (`signatures: drop`)",
+            };
             let problem = format!(
-                "`{}` is read with an identity of our own, so whoever reaches the listener reads it; that must be said",
+                "`{}` {why}, so whoever reaches the listener reads it; that must be said",
                 authority.name()
             );
             notes.fault(path, problem, "`auth: shared`");

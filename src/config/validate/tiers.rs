@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use super::disks::disk_tier;
 use super::{bounded, elements, required, required_leaf, section};
 use crate::config::bounds;
-use crate::config::choice::Role;
+use crate::config::choice::{Role, Signatures};
 use crate::config::fault::Notes;
 use crate::config::file;
 use crate::config::locate::YamlPath;
@@ -138,13 +138,23 @@ fn http_tier(name: TierName, http: file::Http, path: &YamlPath, notes: &mut Note
         );
         return None;
     }
+    let signatures = http.signatures.unwrap_or(Signatures::Pass);
+    if signatures == Signatures::Drop && matches!(target, Target::Request { .. }) {
+        let problem = "the request names the server, which may check what is signed";
+        notes.fault(&path.key("signatures"), problem, "`pass`");
+        return None;
+    }
     let spread = http.spread.is_some_and(|Flag(yes)| yes);
     let target = if spread {
         spread_out(target, &path.key("spread"), notes)?
     } else {
         target
     };
-    Some(Http { common, target })
+    Some(Http {
+        common,
+        target,
+        signatures,
+    })
 }
 
 /// A server, several, or whichever the request says.

@@ -131,6 +131,7 @@ pub(super) fn request(text: &str, terms: &Terms) -> Read {
         s3_dialect: terms.s3_dialect,
         reads_only: false,
         shared: true,
+        drops_signatures: false,
     };
     match classify(&method, query.as_deref(), &map, rules) {
         Class::Read(read) => *read,
