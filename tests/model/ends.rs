@@ -54,7 +54,7 @@ impl Model {
             && !bytes.is_empty()
         {
             // From now on this file may be missing; which one it is does not matter to the rule.
-            self.may_miss = true;
+            self.lossy = true;
             let at = at.index(bytes.len());
             bytes[at] ^= 1;
             use std::os::unix::fs::FileExt;
