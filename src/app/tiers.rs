@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
 use crate::metrics::{Metrics, TierMetrics};
-use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut};
+use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut, other_than_machines};
 use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
@@ -21,7 +21,7 @@ pub(super) type Tiers = HashMap<TierName, Made>;
 /// An upstream, and what pass-through to it needs besides.
 pub(super) struct Made {
     pub(super) upstream: Arc<dyn Upstream>,
-    /// The tier's own CA certificates.
+    /// Whom pass-through trusts, where that is not just the machine's roots.
     pub(super) roots: Option<Roots>,
     /// Its servers, where it has several.
     pub(super) endpoints: Option<Arc<Endpoints>>,
@@ -37,7 +37,7 @@ pub(super) async fn make(
     let mut tiers = Tiers::new();
     for tier in config.upstreams() {
         let client = client_config(tier.common()).await?;
-        let roots = client.ca_pem.as_deref().and_then(Roots::new);
+        let roots = roots(tier, &client)?;
         let told = metrics.tier(tier.name().as_str());
         let (upstream, endpoints): (Arc<dyn Upstream>, _) = match &**tier {
             Tier::Http(http) => {
@@ -76,6 +76,14 @@ async fn client_config(common: &config::Common) -> Result<ClientConfig, StartErr
         head_limit: common.limits.head.in_memory(),
         ca_pem,
     })
+}
+
+/// S3 tiers are never passed to.
+fn roots(tier: &Tier, client: &ClientConfig) -> Result<Option<Roots>, StartError> {
+    let Tier::Http(http) = tier else { return Ok(None) };
+    let trusted = other_than_machines(client.ca_pem.as_deref());
+    let trusted = trusted.map_err(|fault| StartError::Http(http.common.name.clone(), fault.into()))?;
+    Ok(trusted.as_deref().map(Roots::new))
 }
 
 fn http_tier(

@@ -34,7 +34,7 @@ pub use health::LeftOut;
 pub use latency::Latency;
 pub use reach::Reach;
 pub use resolve::Resolver;
-pub use roots::TlsFault;
+pub use roots::{TlsFault, other_than_machines};
 pub use transfer::Transfer;
 
 #[cfg(test)]

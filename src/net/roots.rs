@@ -28,30 +28,59 @@ pub(super) fn tls_config(ca_pem: Option<&[u8]>) -> Result<rustls::ClientConfig, 
     Ok(config)
 }
 
+/// The certificates that are trusted, for a client that looks up the machine's by itself; `None` if they are just these.
+pub fn other_than_machines(ca_pem: Option<&[u8]>) -> Result<Option<Vec<CertificateDer<'static>>>, TlsFault> {
+    let machines = machines();
+    if ca_pem.is_none() && !machines.is_empty() {
+        return Ok(None);
+    }
+    trusted(machines, ca_pem).map(Some)
+}
+
 fn roots(ca_pem: Option<&[u8]>) -> Result<RootCertStore, TlsFault> {
     let mut roots = RootCertStore::empty();
-    // A certificate of the machine that does not parse, or a missing store, is no reason not to start.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    if let Some(pem) = ca_pem {
-        add(&mut roots, pem)?;
-    }
+    roots.add_parsable_certificates(trusted(machines(), ca_pem)?);
     Ok(roots)
 }
 
-fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), TlsFault> {
+/// All of them can be used as they are.
+fn trusted(
+    machines: Vec<CertificateDer<'static>>,
+    ca_pem: Option<&[u8]>,
+) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
+    let mut trusted = match machines.is_empty() {
+        true => webpki_root_certs::TLS_SERVER_ROOT_CERTS.to_vec(),
+        false => machines,
+    };
+    if let Some(pem) = ca_pem {
+        trusted.extend(own(pem)?);
+    }
+    Ok(trusted)
+}
+
+/// A certificate of the machine that does not parse, or a missing store, is no reason not to start.
+fn machines() -> Vec<CertificateDer<'static>> {
+    let mut certificates = rustls_native_certs::load_native_certs().certs;
+    certificates.retain(|certificate| usable(certificate).is_ok());
+    certificates
+}
+
+fn own(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsFault> {
     let fault = |reason: &dyn ToString| TlsFault::Ca(reason.to_string());
-    let before = roots.len();
+    let mut certificates = Vec::new();
     for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|error| fault(&error))?;
-        roots.add(certificate).map_err(|error| fault(&error))?;
+        usable(&certificate).map_err(|error| fault(&error))?;
+        certificates.push(certificate);
     }
-    if roots.len() == before {
+    if certificates.is_empty() {
         return Err(fault(&"no certificate"));
     }
-    Ok(())
+    Ok(certificates)
+}
+
+fn usable(certificate: &CertificateDer<'static>) -> Result<(), rustls::Error> {
+    RootCertStore::empty().add(certificate.clone())
 }
 
 #[cfg(test)]
@@ -75,5 +104,18 @@ mod tests {
     #[test]
     fn there_are_roots_on_every_machine() {
         assert!(!roots(None).unwrap().is_empty());
+        assert!(!trusted(Vec::new(), None).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_ca_file_takes_nobodys_place() {
+        let made = || rcgen::generate_simple_self_signed(["h".to_owned()]).unwrap().cert;
+        let (machines, own) = (vec![made().der().clone()], made());
+        let both = vec![machines[0].clone(), own.der().clone()];
+        let pem = own.pem();
+        assert_eq!(trusted(machines, Some(pem.as_bytes())).unwrap(), both);
+        let mozillas = trusted(Vec::new(), Some(pem.as_bytes())).unwrap();
+        assert!(mozillas.len() > 50 && mozillas.contains(own.der()));
+        assert!(roots(Some(pem.as_bytes())).unwrap().len() > roots(None).unwrap().len());
     }
 }

@@ -158,7 +158,7 @@ pub struct Hop {
 pub struct Tls {
     /// The name that the certificate must be for; an IPv6 address without brackets. Never empty.
     pub name: Box<str>,
-    /// Whom to trust instead of the machine's roots.
+    /// Whom to trust, where that is not just the machine's roots.
     pub roots: Option<Roots>,
 }
 

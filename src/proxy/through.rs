@@ -26,7 +26,7 @@ pub struct Through {
     pub guard: Guard,
     /// Bounded lookups.
     pub resolver: Resolver,
-    /// Whom to trust instead of the machine's roots.
+    /// Whom to trust, where that is not just the machine's roots.
     pub roots: Option<Roots>,
     /// The bounds of waits.
     pub timeouts: TierTimeouts,

@@ -45,6 +45,7 @@ mod stage;
 mod standstill;
 mod support;
 mod tiers;
+mod trust;
 mod unstored;
 mod versions;
 mod whole;
