@@ -122,6 +122,7 @@ impl Maker<'_> {
             guard: guard(&http.target),
             resolver: Resolver::new(timeouts.connect),
             timeouts,
+            turns: made.turns.clone()?,
             roots: made.roots.clone(),
             via: self.me.clone(),
             tasks: self.tasks.clone(),

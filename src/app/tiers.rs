@@ -8,7 +8,7 @@ use http::HeaderValue;
 use super::{StartError, Surroundings};
 use crate::config::{self, Config, Target, TierName, Upstream as Tier};
 use crate::metrics::{Metrics, TierMetrics};
-use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut, other_than_machines};
+use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut, Turns, other_than_machines};
 use crate::proxy::Roots;
 use crate::tier::http::{Base, HttpTier, HttpTierConfig, HttpTierFault};
 use crate::tier::s3::{S3Tier, S3TierConfig};
@@ -23,6 +23,8 @@ pub(super) struct Made {
     pub(super) upstream: Arc<dyn Upstream>,
     /// Whom pass-through trusts, where that is not just the machine's roots.
     pub(super) roots: Option<Roots>,
+    /// Of requests to it, where it is one that requests are passed on to.
+    pub(super) turns: Option<Turns>,
     /// Its servers, where it has several.
     pub(super) endpoints: Option<Arc<Endpoints>>,
 }
@@ -39,12 +41,13 @@ pub(super) async fn make(
         let client = client_config(tier.common()).await?;
         let roots = roots(tier, &client)?;
         let told = metrics.tier(tier.name().as_str());
-        let (upstream, endpoints): (Arc<dyn Upstream>, _) = match &**tier {
+        let (upstream, endpoints, turns): (Arc<dyn Upstream>, _, _) = match &**tier {
             Tier::Http(http) => {
                 let (tier, endpoints) = http_tier(http, client, surroundings, me, told.clone())?;
-                (Arc::new(tier), endpoints)
+                let turns = tier.turns();
+                (Arc::new(tier), endpoints, Some(turns))
             }
-            Tier::S3(s3) => (Arc::new(s3_tier(s3, client, surroundings, me).await?), None),
+            Tier::S3(s3) => (Arc::new(s3_tier(s3, client, surroundings, me).await?), None, None),
         };
         let upstream: Arc<dyn Upstream> = match tier.common().steady {
             true => Arc::new(Steady::new(upstream, told)),
@@ -53,6 +56,7 @@ pub(super) async fn make(
         let made = Made {
             upstream,
             roots,
+            turns,
             endpoints,
         };
         tiers.insert(tier.name().clone(), made);

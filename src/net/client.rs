@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::capture_connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::cause;
@@ -25,6 +24,7 @@ use super::dialled::was_used;
 use super::guard::Guard;
 use super::roots::{TlsFault, tls_config};
 use super::transfer::Transfer;
+use super::turns::Turns;
 use crate::object::Cause;
 
 /// Below the five seconds for which the least patient servers (Node, Apache) keep a connection, so that a request
@@ -41,7 +41,7 @@ const STALE_CONNECTIONS: usize = 2;
 /// How upstreams of one tier are talked to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientConfig {
-    /// Bounds the wait for a permit, and then resolving, connecting and the TLS handshake together.
+    /// Bounds the wait for a turn, and then resolving, connecting and the TLS handshake together.
     pub connect: Duration,
     /// From the request to the end of the response head.
     pub first_byte: Duration,
@@ -59,7 +59,7 @@ pub struct ClientConfig {
 #[derive(Clone)]
 pub struct Client {
     inner: legacy::Client<Connector, Full<Bytes>>,
-    permits: Arc<Semaphore>,
+    turns: Turns,
     config: Arc<ClientConfig>,
 }
 
@@ -85,9 +85,14 @@ impl Client {
             .build(connector);
         Ok(Self {
             inner,
-            permits: Arc::new(Semaphore::new(config.connections)),
+            turns: Turns::new(config.connections, config.connect),
             config: Arc::new(config),
         })
+    }
+
+    /// The turns of its requests, for those that reach the same tier in another way.
+    pub fn turns(&self) -> Turns {
+        self.turns.clone()
     }
 
     /// Sends one request with an absolute URI and a Host field, and waits for the final response head.
@@ -101,19 +106,13 @@ impl Client {
             cause,
             unconnected: false,
         };
-        let permit = self.permit().await.map_err(there)?;
+        // The pool has no limit of its own.
+        let turn = self.turns.take().await.map_err(there)?;
         let response = self.exchange(request).await?;
         if head_size(response.headers()) > self.config.head_limit {
             return Err(there(Cause::Malformed));
         }
-        Ok(response.map(|body| Transfer::new(body, permit, self.config.idle)))
-    }
-
-    /// The pool has no limit of its own.
-    async fn permit(&self) -> Result<OwnedSemaphorePermit, Cause> {
-        let waiting = Arc::clone(&self.permits).acquire_owned();
-        let acquired = timeout(self.config.connect, waiting).await;
-        acquired.ok().and_then(Result::ok).ok_or(Cause::Saturated)
+        Ok(response.map(|body| Transfer::new(body, turn, self.config.idle)))
     }
 
     /// Kept connections may all have been closed at once, so that one after the other breaks; a fresh one that breaks is

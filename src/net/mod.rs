@@ -23,6 +23,7 @@ mod resolve;
 mod ring;
 mod roots;
 mod transfer;
+mod turns;
 
 pub use breaker::{Asked, Breaker};
 pub use budget::Budget;
@@ -36,6 +37,7 @@ pub use reach::Reach;
 pub use resolve::Resolver;
 pub use roots::{TlsFault, other_than_machines};
 pub use transfer::Transfer;
+pub use turns::{Turn, Turns};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! The body of an answer on its way.
 //!
-//! Owns: the idle timeout, the permit of its request, and that the end is proven.
+//! Owns: the idle timeout, the turn of its request, and that the end is proven.
 
 use std::fmt;
 use std::pin::Pin;
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::cause;
+use super::turns::Turn;
 use crate::object::{Cause, Cut, Lie};
 
 /// A stream of bytes that ends where the message ends, and else with one [`Cut`]. Dropped before, it closes the
@@ -22,7 +22,7 @@ use crate::object::{Cause, Cut, Lie};
 pub struct Transfer {
     body: Option<Incoming>,
     /// What counts against the limit of the tier: held until the last byte came.
-    permit: Option<OwnedSemaphorePermit>,
+    turn: Option<Turn>,
     left: Option<u64>,
     stall: Stall,
 }
@@ -35,9 +35,9 @@ struct Stall {
 }
 
 impl Transfer {
-    pub(super) fn new(body: Incoming, permit: OwnedSemaphorePermit, idle: Duration) -> Self {
+    pub(super) fn new(body: Incoming, turn: Turn, idle: Duration) -> Self {
         let body = Some(body).filter(|body| !body.is_end_stream());
-        let permit = body.is_some().then_some(permit);
+        let turn = body.is_some().then_some(turn);
         let stall = Stall {
             idle,
             timer: None,
@@ -45,7 +45,7 @@ impl Transfer {
         };
         Self {
             body,
-            permit,
+            turn,
             left: None,
             stall,
         }
@@ -60,7 +60,7 @@ impl Transfer {
 
     fn end(&mut self) {
         self.body = None;
-        self.permit = None;
+        self.turn = None;
     }
 
     fn cut(&mut self, cause: Cause) -> Poll<Option<Result<Bytes, Cut>>> {
@@ -151,13 +151,12 @@ impl fmt::Debug for Transfer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::net::Turns;
 
     use futures_util::StreamExt;
     use http_body_util::Empty;
     use hyper_util::rt::TokioIo;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::sync::Semaphore;
     use tokio::task::JoinSet;
 
     const IDLE: Duration = Duration::from_secs(10);
@@ -184,8 +183,8 @@ mod tests {
         tasks.spawn(async move { drop(connection.await) });
         let request = http::Request::get("/").body(Empty::<Bytes>::new()).unwrap();
         let body = sender.send_request(request).await.unwrap().into_body();
-        let permit = Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
-        (Transfer::new(body, permit, IDLE), tasks)
+        let turn = Turns::new(1, IDLE).take().await.unwrap();
+        (Transfer::new(body, turn, IDLE), tasks)
     }
 
     #[tokio::test(start_paused = true)]

@@ -78,6 +78,13 @@ impl Ctx {
         });
     }
 
+    /// The upstream has nothing more to do with it.
+    pub(super) fn end_passing(&mut self) {
+        if let Some(passing) = &mut self.passing {
+            passing.end();
+        }
+    }
+
     /// The answer's head goes out now.
     pub(super) fn begins(&mut self, status: StatusCode, outcome: &'static str) {
         self.status = Some(status);

@@ -122,11 +122,17 @@ impl<S: Service> Edge<S> {
         serve::reply(session, ctx, reply, &self.metrics).await
     }
 
+    /// Waits for the turn of a request that is passed on, and then for where it goes.
     pub(super) async fn resolve(&self, session: &mut Session, ctx: &mut Ctx) -> Result<(), Fault> {
         let passing = ctx.passing.as_mut().ok_or(Fault::Internal)?;
         if passing.resolved() {
             return Ok(());
         }
+        let turns = passing.turns();
+        let turn = serve::unless_gone(session, ctx, turns.take()).await;
+        let turn = turn.map_err(|_| Fault::ClientGone)?.map_err(Fault::Upstream)?;
+        let passing = ctx.passing.as_mut().ok_or(Fault::Internal)?;
+        passing.begin(turn);
         let hops = timeout(passing.patience(), passing.hops());
         let found = serve::unless_gone(session, ctx, hops).await;
         let found = found.map_err(|_| Fault::ClientGone)?;

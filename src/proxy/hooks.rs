@@ -127,6 +127,8 @@ impl<S: Service> ProxyHttp for Hooks<S> {
         let fault = ctx.fault.unwrap_or_else(|| Fault::of(error));
         ctx.fault = Some(fault);
         ctx.cause = Some(cause(error, ctx.aborted));
+        // Who is told may take long to hear it.
+        ctx.end_passing();
         if let Some(told) = ctx.passing.as_deref_mut().and_then(Passing::tell_none) {
             told.await;
         }
@@ -151,6 +153,8 @@ impl<S: Service> ProxyHttp for Hooks<S> {
         if let Some(conn) = conn(session) {
             conn.finish();
         }
+        // What Pingora reads from here on is what the client still sends.
+        ctx.end_passing();
         self.0.count_passed(session, ctx);
         self.0.note(session.req_header().method.as_str(), ctx);
     }

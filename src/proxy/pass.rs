@@ -1,6 +1,6 @@
 //! Requests that are passed on as they came, and answers as they come.
 //!
-//! Owns: what the upstream is sent instead of what the client sent, and the pin rule (`semantics.md`, Pass).
+//! Owns: what the upstream is sent instead of what the client sent, the pin rule (`semantics.md`, Pass), and the turn.
 //! Never: resolves a name (Pingora would block on it and panic), stores, retries what is not safe to repeat.
 
 use std::time::Duration;
@@ -17,6 +17,7 @@ use pingora::{Error, Result};
 use super::errors::Fault;
 use super::service::{Answered, Hop, PassTo};
 use crate::config::TierTimeouts;
+use crate::net::{Turn, Turns};
 use crate::object::{Cause, ETag, StrongETag, hop_by_hop, is_hop_by_hop};
 
 /// A request that is being passed on.
@@ -27,6 +28,8 @@ pub(super) struct Passing {
     via: HeaderValue,
     pin: Option<Vec<StrongETag>>,
     timeouts: TierTimeouts,
+    turns: Turns,
+    turn: Option<Turn>,
     fwd: &'static str,
     detail: &'static str,
     answered: OnAnswer,
@@ -56,6 +59,8 @@ impl Passing {
             via: to.via,
             pin: to.pin,
             timeouts: to.timeouts,
+            turns: to.turns,
+            turn: None,
             fwd: to.fwd,
             detail: to.detail,
             answered: OnAnswer(to.answered),
@@ -64,6 +69,20 @@ impl Passing {
             hops: Vec::new(),
             tried: 0,
         }
+    }
+
+    /// To be taken from before anything else.
+    pub(super) fn turns(&self) -> Turns {
+        self.turns.clone()
+    }
+
+    pub(super) fn begin(&mut self, turn: Turn) {
+        self.turn = Some(turn);
+    }
+
+    /// Nothing more goes to the upstream, or comes from it.
+    pub(super) fn end(&mut self) {
+        self.turn = None;
     }
 
     /// How long a connection, and the resolving before it, may take.

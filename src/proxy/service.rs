@@ -17,6 +17,7 @@ use super::roots::Roots;
 use crate::config::TierTimeouts;
 use crate::fetch;
 use crate::metrics::{RouteMetrics, Source};
+use crate::net::Turns;
 use crate::object::{Cause, StrongETag};
 use crate::request::{HostPort, RequestTarget};
 
@@ -130,6 +131,8 @@ pub struct PassTo {
     pub pin: Option<Vec<StrongETag>>,
     /// The bounds of its waits.
     pub timeouts: TierTimeouts,
+    /// Of which it takes one, before anything else, until it has ended.
+    pub turns: Turns,
     /// RFC 9211's `fwd`: `method`, `request` or `bypass`.
     pub fwd: &'static str,
     /// The `detail` of Cache-Status; also the outcome of an answer that was passed on.

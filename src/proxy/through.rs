@@ -12,7 +12,7 @@ use super::door::Place;
 use super::{Answered, Hop, PassTo, Request, Roots, Tls};
 use crate::config::{BaseUrl, TierTimeouts};
 use crate::fetch::Route;
-use crate::net::{Endpoints, Guard, Resolver};
+use crate::net::{Endpoints, Guard, Resolver, Turns};
 use crate::object::{Cause, ObjectKey, TargetOrigin};
 use crate::request::Pass;
 use crate::request::conditional::Match;
@@ -30,6 +30,8 @@ pub struct Through {
     pub roots: Option<Roots>,
     /// The bounds of waits.
     pub timeouts: TierTimeouts,
+    /// The turns of requests to it, shared with reads.
+    pub turns: Turns,
     /// What this process adds to Via.
     pub via: HeaderValue,
     /// Runs what has to be learnt after a write, even if its client has left.
@@ -94,6 +96,7 @@ impl Through {
             via: self.via.clone(),
             pin,
             timeouts: self.timeouts,
+            turns: self.turns.clone(),
             fwd: if why == Pass::Method { "method" } else { "bypass" },
             detail: why.label(),
             answered: written.map(|(route, key)| self.after_write(route, key)),

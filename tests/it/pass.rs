@@ -309,3 +309,77 @@ async fn an_origin_that_is_not_there_is_said_to_be() {
     let answer = send(&sidecar, "POST /o", "Content-Length: 0\r\n", b"").await;
     assert_eq!((answer.status(), detail(&answer)), (502, "refused"));
 }
+
+/// One request at a time to the origin, for which others wait as long as a connection may take.
+async fn narrow(patience: &str) -> Stage {
+    let tier = format!(", limits: {{ connections: 1 }}, timeouts: {{ connect: {patience} }}");
+    Stage::with(&tier, "").await
+}
+
+async fn is_saturated(stage: &Stage) {
+    let passed = send(&stage.sidecar, "POST /w", "Content-Length: 0\r\n", b"").await;
+    assert_eq!((passed.status(), detail(&passed)), (503, "saturated"));
+    let read = stage.get("GET /o").await;
+    assert_eq!((read.status(), detail(&read)), (503, "saturated"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_limit_of_a_tier_holds_for_what_is_passed_on_until_it_has_ended() {
+    let stage = narrow("200ms").await;
+    let gate = Gate::closed();
+    let hold = || Act::Hold(gate.clone());
+    let stall = || Act::Stall {
+        at: 2,
+        gate: gate.clone(),
+    };
+    // Before there is an answer, in the midst of it, and while a read is on its way.
+    let held = [
+        ("POST /w; Content-Length: 0", hold()),
+        ("GET /o; Authorization: x", stall()),
+        ("GET /o", stall()),
+    ];
+    for (request, act) in held {
+        gate.close();
+        stage.origin.script(Rule::any().times(1).act(act));
+        let held = stage.get_later(request).await;
+        gate.waiting(1).await;
+        is_saturated(&stage).await;
+        gate.open();
+        assert!(held.answer().await.status() < 300, "{request}");
+        let next = send(&stage.sidecar, "POST /w", "Content-Length: 0\r\n", b"").await;
+        assert_eq!(next.status(), 201, "{request}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_counts_up_to_its_last_byte() {
+    let stage = narrow("200ms").await;
+    let mut upload = Wire::connect(stage.sidecar.address).await.unwrap();
+    upload
+        .send("POST /w HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        .await
+        .unwrap();
+    assert_eq!(&*upload.up_to(12).await.0, b"HTTP/1.1 100");
+    is_saturated(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_gives_way_to_who_waits() {
+    let stage = narrow("20s").await;
+    let gate = Gate::closed();
+    stage.origin.script(Rule::any().times(1).act(Act::Hold(gate.clone())));
+    let leaves = stage.get_later("POST /w; Content-Length: 0").await;
+    gate.waiting(1).await;
+    let waits = stage.get_later("POST /w; Content-Length: 0").await;
+    drop(leaves);
+    assert_eq!(waits.answer().await.status(), 201);
+    // Reads and what is passed on take turns; nobody holds one while waiting for another.
+    let all = (0..30).map(|n| match n % 3 {
+        0 => "POST /w; Content-Length: 0".to_owned(),
+        1 => format!("GET /w{n}"),
+        _ => "GET /o; Authorization: x".to_owned(),
+    });
+    for answer in stage.sidecar.get_all(all).await {
+        assert!(matches!(answer.status(), 200 | 201 | 404), "{answer:?}");
+    }
+}

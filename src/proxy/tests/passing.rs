@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::harness::{GET, House, Upstream, house, upstream};
 use crate::config::TierTimeouts;
+use crate::net::Turns;
 use crate::object::{Cause, StrongETag};
 use crate::proxy::{Action, Answered, Hop, PassTo};
 
@@ -30,6 +31,7 @@ pub(super) fn to(addresses: Result<Vec<SocketAddr>, Cause>) -> PassTo {
             first_byte: Duration::from_secs(5),
             idle: Duration::from_secs(5),
         },
+        turns: Turns::new(1, Duration::from_secs(5)),
         fwd: "method",
         detail: "method",
         via: HeaderValue::from_static("1.1 pinstripe"),

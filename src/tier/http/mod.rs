@@ -16,7 +16,7 @@ use self::request::{Place, Root};
 use super::hearing;
 use super::upstream::{Answer, Upstream};
 use crate::clock::Clock;
-use crate::net::{Client, ClientConfig, Endpoints, Guard, TlsFault, Transfer, Unanswered};
+use crate::net::{Client, ClientConfig, Endpoints, Guard, TlsFault, Transfer, Turns, Unanswered};
 use crate::object::{Cause, Found, Heard, Question};
 
 /// Where a tier's objects live.
@@ -78,6 +78,11 @@ impl HttpTier {
             client: Client::speaking_with(name, config.client, config.guard)?,
             clock: config.clock,
         })
+    }
+
+    /// The turns of requests to it, which those that are passed on take as well.
+    pub fn turns(&self) -> Turns {
+        self.client.turns()
     }
 
     async fn exchange(&self, question: &Question) -> Answer {
