@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use super::{StartError, Surroundings};
-use crate::config::{self, Config, Target, TierName, Upstream as Tier};
+use crate::config::{self, Common, Config, Target, TierName, Upstream as Tier};
 use crate::metrics::{Metrics, TierMetrics};
 use crate::net::{ClientConfig, Endpoints, Guard, OnLeftOut, Turns, other_than_machines};
 use crate::proxy::Roots;
@@ -23,7 +23,7 @@ pub(super) struct Made {
     pub(super) upstream: Arc<dyn Upstream>,
     /// Whom pass-through trusts, where that is not just the machine's roots.
     pub(super) roots: Option<Roots>,
-    /// Of requests to it, where it is one that requests are passed on to.
+    /// Of requests that are passed on to it. Reads have their own: an upload that stands still is not to hold them up.
     pub(super) turns: Option<Turns>,
     /// Its servers, where it has several.
     pub(super) endpoints: Option<Arc<Endpoints>>,
@@ -44,7 +44,8 @@ pub(super) async fn make(
         let (upstream, endpoints, turns): (Arc<dyn Upstream>, _, _) = match &**tier {
             Tier::Http(http) => {
                 let (tier, endpoints) = http_tier(http, client, surroundings, me, told.clone())?;
-                let turns = tier.turns();
+                let Common { limits, timeouts, .. } = &http.common;
+                let turns = Turns::new(limits.connections.get(), timeouts.connect);
                 (Arc::new(tier), endpoints, Some(turns))
             }
             Tier::S3(s3) => (Arc::new(s3_tier(s3, client, surroundings, me).await?), None, None),
@@ -64,7 +65,7 @@ pub(super) async fn make(
     Ok(tiers)
 }
 
-async fn client_config(common: &config::Common) -> Result<ClientConfig, StartError> {
+async fn client_config(common: &Common) -> Result<ClientConfig, StartError> {
     let ca_pem = match &common.ca_file {
         None => None,
         Some(path) => {

@@ -249,7 +249,7 @@ pub(super) struct TierTimeouts {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TierLimits {
-    /// Requests to it at once, reads and those that are passed on; others wait for their turn.
+    /// Requests to it at once: so many reads, and as many that are passed on. Others wait for their turn.
     #[schemars(extend("default" = number(bounds::TIER_CONNECTIONS.default), "maximum" = number(bounds::TIER_CONNECTIONS.max)))]
     pub(super) connections: Option<Count>,
     /// The head of an answer; a longer one is an error of the tier.

@@ -90,11 +90,6 @@ impl Client {
         })
     }
 
-    /// The turns of its requests, for those that reach the same tier in another way.
-    pub fn turns(&self) -> Turns {
-        self.turns.clone()
-    }
-
     /// Sends one request with an absolute URI and a Host field, and waits for the final response head.
     pub async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Transfer>, Cause> {
         self.deliver(request).await.map_err(|unanswered| unanswered.cause)

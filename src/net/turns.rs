@@ -1,4 +1,4 @@
-//! How many requests a tier is sent at once, however they come to it.
+//! How many requests a tier is sent at once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +8,7 @@ use tokio::time::timeout;
 
 use crate::object::Cause;
 
-/// The requests that a tier may have at once; clones share them. Nobody takes a second turn while having one, so that
-/// all who wait get theirs.
+/// The requests of one kind that a tier may have at once; clones share them.
 #[derive(Clone, Debug)]
 pub struct Turns {
     free: Arc<Semaphore>,

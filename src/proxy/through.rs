@@ -30,7 +30,7 @@ pub struct Through {
     pub roots: Option<Roots>,
     /// The bounds of waits.
     pub timeouts: TierTimeouts,
-    /// The turns of requests to it, shared with reads.
+    /// The turns of requests to it.
     pub turns: Turns,
     /// What this process adds to Via.
     pub via: HeaderValue,
