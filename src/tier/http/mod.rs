@@ -4,19 +4,20 @@
 //! Never: follows a redirect, or forwards a condition beside its own. It asks twice only where a tier has several
 //! servers, and the first gave no answer at all.
 
+mod framing;
 mod request;
 
 use std::fmt;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use http::{HeaderValue, Response, Uri, header};
+use http::{HeaderValue, Response, Uri};
 
 use self::request::{Place, Root};
 use super::hearing;
 use super::upstream::{Answer, Upstream};
 use crate::clock::Clock;
-use crate::net::{Client, ClientConfig, Endpoints, Guard, TlsFault, Transfer, Turns, Unanswered};
+use crate::net::{Client, ClientConfig, Endpoints, Guard, TlsFault, Transfer, Unanswered};
 use crate::object::{Cause, Found, Heard, Question};
 
 /// Where a tier's objects live.
@@ -80,11 +81,6 @@ impl HttpTier {
         })
     }
 
-    /// The turns of requests to it, which those that are passed on take as well.
-    pub fn turns(&self) -> Turns {
-        self.client.turns()
-    }
-
     async fn exchange(&self, question: &Question) -> Answer {
         let root = match &self.place {
             Place::Fixed(root) => Some(root.clone()),
@@ -138,9 +134,8 @@ impl HttpTier {
             Err(cause) => Answer::bare(Heard::failed(cause)),
             Ok(response) => {
                 let (mut head, transfer) = response.into_parts();
-                // RFC 9112 6.3: it says nothing then, and would cut what is passed on.
-                if head.headers.contains_key(header::TRANSFER_ENCODING) {
-                    head.headers.remove(header::CONTENT_LENGTH);
+                if !framing::settle(&mut head.headers) {
+                    return Answer::bare(Heard::failed(Cause::Malformed));
                 }
                 let heard = hearing::hear(Found {
                     status: head.status,
