@@ -1,7 +1,7 @@
 //! The bytes of one revision in order, from wherever they are: a flight that is followed, a local block, a block that
 //! somebody else brings, a fetch of our own. Never of another revision.
 
-mod missing;
+pub(super) mod missing;
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::body::RevisionBody;
+use super::body::missing::{STALL, within};
 use super::fetching::InHand;
 use super::flight::Flight;
 use super::follower::Follower;
@@ -25,6 +26,16 @@ const MOST_STEPS: usize = 32;
 
 /// How many runs of missing blocks are asked for before the head goes out; each may hold a connection until its turn.
 const MOST_HOLES: usize = 4;
+
+/// What became of a hole before the head goes out.
+enum Closing {
+    /// Its bytes come.
+    Closed,
+    /// It takes long, perhaps since this read's own transfers have all turns: it will be asked for again.
+    Left,
+    /// They do not come: it is to be decided again.
+    Refused,
+}
 
 /// One read on its way.
 struct Course {
@@ -205,8 +216,10 @@ impl Course {
         let mut next = near(&self.facts.local, range.first());
         for _ in 0..MOST_HOLES {
             let Some(hole) = next else { return true };
-            if !self.close_hole(head, hole).await {
-                return false;
+            match self.close_hole(head, hole, own.is_some()).await {
+                Closing::Closed => {}
+                Closing::Left => return true,
+                Closing::Refused => return false,
             }
             let (local, held) = self.route.local(&self.request, &self.facts, own, &self.damaged).await;
             self.held.extend(held);
@@ -215,19 +228,29 @@ impl Course {
         true
     }
 
-    async fn close_hole(&mut self, head: &Arc<Head>, hole: ByteRange) -> bool {
+    async fn close_hole(&mut self, head: &Arc<Head>, hole: ByteRange, follows: bool) -> Closing {
         let pins = [head.tag().clone()];
         let target = Target::Range(RangeSpec::Span(hole));
-        let (told, in_hand) = self.route.fetch(&self.request, &pins, target).await;
+        // What it follows already stands still until it is read, and may have the turn that this waits for.
+        let waits_for_itself = follows || !self.held.is_empty();
+        let fetched = self.route.fetch(&self.request, &pins, target);
+        let Some((told, in_hand)) = within(waits_for_itself.then_some(STALL), fetched).await else {
+            return Closing::Left;
+        };
         if let Some(last) = told.last().filter(|last| plan::served(&pins, last)) {
             let follower = self.route.follow_in_hand(&self.request, head, last, in_hand);
             self.held.extend(follower);
-            return true;
+            return Closing::Closed;
+        }
+        let last = told.last().map(|last| &last.heard);
+        let saturated = matches!(last, Some(Heard::Failed(failure)) if failure.cause == Cause::Saturated);
+        if saturated && waits_for_itself {
+            return Closing::Left;
         }
         self.let_go();
         self.in_hand = in_hand;
         self.facts.note_fetched(told);
-        false
+        Closing::Refused
     }
 
     /// A follower of the answer in hand, if it brings bytes of the revision that is served.

@@ -1,5 +1,6 @@
 //! A plain GET of a large object is fetched in pinned pieces side by side, and is never worse off for it.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use pinstripe_kit::gate::Gate;
@@ -89,8 +90,17 @@ async fn a_first_answer_that_is_faster_leaves_the_rest_to_pieces() {
     stage.origin.script(Rule::any().with("If-Match").act(hold));
     let mut wire = stage.begin().await;
     let mut at = 10 * MIB;
-    read(&mut wire, 0, at).await;
-    gate.open();
+    {
+        let mut reading = pin!(read(&mut wire, 0, at));
+        tokio::select! {
+            () = &mut reading => gate.open(),
+            // It may have gone over to the first piece before, and then asks for that once more.
+            () = gate.waiting(2) => {
+                gate.open();
+                reading.await;
+            }
+        }
+    }
     // It is looked at while somebody reads.
     while stage.pinned().len() < 2 && at < 14 * MIB {
         read(&mut wire, at, at + BLOCK).await;

@@ -26,6 +26,7 @@ mod large;
 mod lies;
 mod limits;
 mod memory;
+mod narrow;
 mod one_process;
 mod oracle;
 mod outage;

@@ -13,7 +13,7 @@ use crate::plan::{MOST_RESUMES, missing_span, piece_end, served};
 
 /// How long one of several transfers may bring nothing before the bytes are asked for once more, and how often that is done
 /// for one reader: should it be the server that stands still, it is not to be asked for more and more.
-const STALL: Duration = Duration::from_secs(2);
+pub(in crate::fetch) const STALL: Duration = Duration::from_secs(2);
 const MOST_STALLS: u8 = 3;
 
 impl RevisionBody {
@@ -42,9 +42,19 @@ impl RevisionBody {
         Ok(None)
     }
 
-    /// How long a question of its own may take: not long where another answer has it all.
+    /// How long a question of its own may take: not long where another answer has it all, nor where what was asked for
+    /// further on may have the turn that this one waits for.
     fn patience_with_tiers(&self) -> Option<Duration> {
-        self.has_spare().then_some(STALL)
+        (self.has_spare() || !self.held.is_empty()).then_some(STALL)
+    }
+
+    /// It took that long.
+    fn out_of_patience(&mut self) -> Result<(), Abort> {
+        if self.has_spare() {
+            return self.failed(Cause::Timeout);
+        }
+        self.held.clear();
+        Ok(())
     }
 
     /// Fetches the run of missing blocks at the position, with everyone who wants the same.
@@ -72,19 +82,25 @@ impl RevisionBody {
             let block = block_size.range_of(self.index(), self.head.size());
             let part = block.and_then(|block| block.intersect(rest)).unwrap_or(rest);
             let overtaken = within(self.patience_with_tiers(), self.overtake(part)).await;
-            return overtaken.unwrap_or_else(|| self.failed(Cause::Timeout));
+            return overtaken.unwrap_or_else(|| self.out_of_patience());
         }
         let pins = [self.revision.tag.clone()];
         let target = Target::Range(RangeSpec::Span(missing));
         let fetched = self.route.fetch(&self.request, &pins, target);
         let Some((told, in_hand)) = within(self.patience_with_tiers(), fetched).await else {
-            return self.failed(Cause::Timeout);
+            return self.out_of_patience();
         };
         let served = told.last().filter(|last| served(&pins, last));
         self.following = served.and_then(|last| self.route.follow_in_hand(&self.request, &self.head, last, in_hand));
         match (&self.following, told.last().map(|last| &last.heard)) {
             (Some(_), _) => Ok(()),
-            (None, Some(Heard::Failed(failure))) => self.failed(failure.cause),
+            (None, Some(Heard::Failed(failure))) => {
+                if failure.cause == Cause::Saturated {
+                    // It may be this reader's own transfers that stand still until it comes to them.
+                    self.held.clear();
+                }
+                self.failed(failure.cause)
+            }
             // A 412 after the head went out counts as a cut: the client has half of a revision that is gone.
             (None, _) => self.failed(Cause::Reset),
         }
@@ -115,7 +131,8 @@ impl RevisionBody {
     }
 }
 
-async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+/// What a future resolves to within a limit, if there is one.
+pub(in crate::fetch) async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
     match limit {
         Some(limit) => timeout(limit, future).await.ok(),
         None => Some(future.await),
